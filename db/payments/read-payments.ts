@@ -1,5 +1,6 @@
 /** Reads payments of a merchant. */
 
+import type { PendingQuery, Row } from 'postgres'
 import { KeyturnError } from '../../domain/errors.js'
 import type { PaymentFlag, PaymentStatus } from '../../domain/payments/payment-status.js'
 import type { Payment } from '../../wire/payment.js'
@@ -38,7 +39,24 @@ export interface PaymentFilter {
   readonly to?: Date | undefined
 }
 
-/** Lists views by id, which sorts by time of creation, newest first. Each filter narrows the list. */
+/**
+ * Whether a payment has a flag. Each is a literal and no parameter: a plan for any parameters cannot use the
+ * partial index of a flag.
+ */
+const FLAGGED: Readonly<Record<PaymentFlag, (sql: Queryable) => PendingQuery<Row[]>>> = {
+  underpaid: (sql) => sql`AND 'underpaid' = ANY (payment.flags)`,
+  overpaid: (sql) => sql`AND 'overpaid' = ANY (payment.flags)`,
+  late: (sql) => sql`AND 'late' = ANY (payment.flags)`,
+  reorged: (sql) => sql`AND 'reorged' = ANY (payment.flags)`,
+  multiple_deposits: (sql) => sql`AND 'multiple_deposits' = ANY (payment.flags)`,
+  wrong_coin: (sql) => sql`AND 'wrong_coin' = ANY (payment.flags)`,
+  reissued: (sql) => sql`AND 'reissued' = ANY (payment.flags)`,
+}
+
+/**
+ * Lists views, newest first: by id, which sorts by time of creation, and within dates by the time itself. Each
+ * filter narrows the list, and each one alone reads only the rows that it shows.
+ */
 export async function listPayments(
   sql: Queryable,
   merchantId: string,
@@ -47,12 +65,32 @@ export async function listPayments(
 ): Promise<Payment[]> {
   const addressIds = await findFilteredAddresses(sql, merchantId, filter)
   if (addressIds?.length === 0) return []
-  const rows = await sql<PaymentRow[]>`
-    ${selectPayments(sql)}
+  const isDated = filter.from !== undefined || filter.to !== undefined
+  const newest = isDated ? sql`payment.created_at DESC, payment.id DESC` : sql`payment.id DESC`
+  const older = isDated
+    ? sql`AND (payment.created_at, payment.id) < (SELECT created_at, id FROM payments WHERE id = ${slice.before})`
+    : sql`AND payment.id < ${slice.before}`
+  const matching = sql`
+    SELECT payment.* FROM payments payment
     WHERE payment.merchant_id = ${merchantId}
-      ${slice.before === null ? sql`` : sql`AND payment.id < ${slice.before}`}
-      ${narrowPayments(sql, filter, addressIds)}
-    ORDER BY payment.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+      ${slice.before === null ? sql`` : older}
+      ${narrowPayments(sql, filter, addressIds)}`
+  const isOfRail = filter.network !== undefined || filter.coin !== undefined
+  // The newest of each coin of the network, so that one index serves a network, a coin, and both.
+  const found = isOfRail
+    ? sql`
+        SELECT payment.* FROM known_coins rail CROSS JOIN LATERAL (
+          ${matching} AND payment.network = rail.network AND payment.coin = rail.name
+          ORDER BY ${newest} LIMIT ${slice.offset + slice.take}) payment
+        WHERE true
+          ${filter.network === undefined ? sql`` : sql`AND rail.network = ${filter.network}`}
+          ${filter.coin === undefined ? sql`` : sql`AND rail.name = ${filter.coin}`}`
+    : matching
+  const rows = await sql<PaymentRow[]>`
+    SELECT payment.*, address.address, address.derivation_path
+    FROM (${found} ORDER BY ${newest} OFFSET ${slice.offset} LIMIT ${slice.take}) payment
+    JOIN addresses address ON address.id = payment.address_id
+    ORDER BY ${newest}`
   const deposits = await depositsOfPayments(
     sql,
     rows.map((row) => row.id),
@@ -69,7 +107,7 @@ export function narrowPayments(sql: Queryable, filter: PaymentFilter, addressIds
     ${filter.network === undefined ? sql`` : sql`AND payment.network = ${filter.network}`}
     ${filter.coin === undefined ? sql`` : sql`AND payment.coin = ${filter.coin}`}
     ${addressIds === null ? sql`` : sql`AND payment.address_id = ANY (${[...addressIds]})`}
-    ${filter.flag === undefined ? sql`` : sql`AND payment.flags <> '{}' AND ${filter.flag} = ANY (payment.flags)`}
+    ${filter.flag === undefined ? sql`` : FLAGGED[filter.flag](sql)}
     ${filter.from === undefined ? sql`` : sql`AND payment.created_at >= ${filter.from}`}
     ${filter.to === undefined ? sql`` : sql`AND payment.created_at < ${filter.to}`}`
 }
