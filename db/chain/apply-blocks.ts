@@ -27,8 +27,9 @@ import {
 import type { MinedTransfer } from './hit.js'
 import { amountChange, detectedDeposit, type Hit, termsOf } from './hit.js'
 import { mineOwnTransactions } from './mine-own-transactions.js'
+import { paymentsOfReplaced } from './payments-of-replaced.js'
 import { isPaidBy, isUnmined, lockPositions, rowsAt, superseded } from './positions.js'
-import { recordInputs, spendInputs } from './record-inputs.js'
+import { inputsOf, recordInputs, spendInputs } from './record-inputs.js'
 import { recordOutputs } from './record-outputs.js'
 import { recordGrants } from './record-rises.js'
 import { replaceConflicting } from './replace-conflicting.js'
@@ -86,11 +87,11 @@ export async function applyBlocks(
       evm: async (evm) => ({ spent: [], outgoes: await paidOutgoes(tx, evm, blocks, filter) }),
     })
     const foreign = await foreignOf(tx, network.name, outgoes)
-    const { events, changed } = await recordDeposits(tx, network, blocks, hits, foreign, last.height, at)
-    events.push(...(await recordForeignSpends(tx, network, blocks, foreign, hits)))
-    events.push(...(await recordGrants(tx, network, blocks, filter)))
     const spends: Spend[] = []
     for (const block of blocks) for (const spend of block.spends) spends.push(spend)
+    const { events, changed } = await recordDeposits(tx, network, blocks, hits, spends, foreign, at)
+    events.push(...(await recordForeignSpends(tx, network, blocks, foreign, hits)))
+    events.push(...(await recordGrants(tx, network, blocks, filter)))
     const replaced = await replaceConflicting(tx, network.name, spends, at)
     await Promise.all([
       saveDeposits(
@@ -133,10 +134,11 @@ async function recordDeposits(
   network: Network,
   blocks: readonly Block[],
   hits: readonly Hit<MinedTransfer>[],
+  spends: readonly Spend[],
   foreign: readonly Outgo[],
-  height: number,
   at: Date,
 ): Promise<{ readonly events: NewEvent[]; readonly changed: readonly DepositRow[] }> {
+  const height = blocks.at(-1)?.height ?? null
   const deposits = hits.filter((hit) => hit.deposit && !comesBack(foreign, hit))
   const waiting = await byFamily(network, {
     utxo: () => comingBack(foreign, hits),
@@ -145,6 +147,8 @@ async function recordDeposits(
   const txids = new Set([...deposits.map((hit) => hit.transfer.txid), ...waiting.keys()])
   if (txids.size === 0) return { events: [], changed: [] }
   const positions = await lockPositions(tx, network, txids)
+  const fresh = deposits.filter((hit) => !rowsAt(positions, hit).some((row) => isPaidBy(row, hit)))
+  const replaced = await paymentsOfReplaced(tx, network.name, fresh, spends)
   const events: NewEvent[] = []
   const inserted: DepositRow[] = []
   const saved: DepositRow[] = []
@@ -155,7 +159,8 @@ async function recordDeposits(
     const known = seen.find((row) => isPaidBy(row, hit))
     if (known) paid.add(known.id)
     const row =
-      known ?? detectedDeposit(network, hit, at, `Seen in block ${block.height}`, seen.length, block)
+      known ??
+      detectedDeposit(network, hit, at, `Seen in block ${block.height}`, seen.length, block, replaced)
     if (!known) events.push(depositEvent(network, row, null, null))
     if (MINED_DEPOSITS[row.status]) continue
     const terms = termsOf(network, hit, row)
@@ -214,16 +219,6 @@ async function minedUnmined(
 function comingBack(foreign: readonly Outgo[], hits: readonly Hit<MinedTransfer>[]): Map<string, number> {
   const back = hits.filter((hit) => comesBack(foreign, hit))
   return new Map(back.map(({ transfer }) => [transfer.txid, transfer.block.height]))
-}
-
-/** Returns what the transactions of the deposits spend, as far as it is known. */
-function inputsOf(hits: readonly Hit[], spends: readonly Spend[]): Spend[] {
-  const txids = new Set<string>()
-  for (const hit of hits) if (hit.deposit) txids.add(hit.transfer.txid)
-  if (txids.size === 0) return []
-  const inputs = spends.filter((spend) => txids.has(spend.txid))
-  for (const hit of hits) if (hit.deposit && hit.details) inputs.push(...hit.details.spends)
-  return inputs
 }
 
 async function pruneInputs(tx: Transaction, network: string, from: number, to: number): Promise<void> {

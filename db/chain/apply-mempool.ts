@@ -3,7 +3,7 @@
  * absent.
  */
 
-import type { MempoolLook } from '../../chains/adapter.js'
+import type { MempoolLook, Spend } from '../../chains/adapter.js'
 import type { Network } from '../../domain/chain/network.js'
 import { MINED_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
@@ -16,8 +16,9 @@ import { appendEvents } from '../events/log/append-events.js'
 import { lockCursor } from '../networks/chain-cursor.js'
 import { followDeposits } from '../payments/follow-deposits.js'
 import { amountChange, detectedDeposit, type Hit, termsOf } from './hit.js'
+import { paymentsOfReplaced } from './payments-of-replaced.js'
 import { isPaidBy, isUnmined, lockPositions, rowsAt, superseded } from './positions.js'
-import { recordInputs } from './record-inputs.js'
+import { inputsOf, recordInputs } from './record-inputs.js'
 import { replaceConflicting } from './replace-conflicting.js'
 import { keepWatch, type Watch } from './take-watch.js'
 
@@ -44,7 +45,7 @@ export async function applyMempool(
     if (!cursor) return
     // As in `applyBlocks`.
     const at = cursor.now
-    const { events, changed } = await recordDetected(tx, network, deposits, at)
+    const { events, changed } = await recordDetected(tx, network, deposits, look.spends, at)
     // Conflicts come first: a new transaction has replaced the one that it conflicts with.
     const replaced = await replaceConflicting(tx, network.name, look.spends, at)
     for (const each of replaced) {
@@ -54,14 +55,7 @@ export async function applyMempool(
       tx,
       replaced.map((each) => each.after),
     )
-    await recordInputs(
-      tx,
-      network.name,
-      deposits.flatMap((hit) => [
-        ...(hit.details?.spends ?? []),
-        ...look.spends.filter((spend) => spend.txid === hit.transfer.txid),
-      ]),
-    )
+    await recordInputs(tx, network.name, inputsOf(deposits, look.spends))
     await notePresence(tx, network.name, look, at)
     events.push(...(await followDeposits(tx, [...changed, ...replaced.map((each) => each.after)])))
     await appendEvents(tx, events)
@@ -72,6 +66,7 @@ async function recordDetected(
   tx: Transaction,
   network: Network,
   deposits: readonly Hit[],
+  spends: readonly Spend[],
   at: Date,
 ): Promise<{ readonly events: NewEvent[]; readonly changed: readonly DepositRow[] }> {
   if (deposits.length === 0) return { events: [], changed: [] }
@@ -80,6 +75,8 @@ async function recordDetected(
     network,
     deposits.map((hit) => hit.transfer.txid),
   )
+  const fresh = deposits.filter((hit) => !rowsAt(positions, hit).some((row) => isPaidBy(row, hit)))
+  const replaced = await paymentsOfReplaced(tx, network.name, fresh, spends)
   const events: NewEvent[] = []
   const inserted: DepositRow[] = []
   const saved: DepositRow[] = []
@@ -96,7 +93,7 @@ async function recordDetected(
       events.push(depositEvent(network, after, null, other.status))
     }
     if (!known) {
-      const detected = detectedDeposit(network, hit, at, 'Seen in the mempool', seen.length, null)
+      const detected = detectedDeposit(network, hit, at, 'Seen in the mempool', seen.length, null, replaced)
       inserted.push(detected)
       events.push(depositEvent(network, detected, null, null))
     } else if (known.status === 'detected') {

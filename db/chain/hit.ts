@@ -7,7 +7,7 @@ import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { newId } from '../new-id.js'
-import type { MatchedAddress, MatchedPayment } from './match-transfers.js'
+import type { MatchedAddress, MatchedPayment, ReplacedPayments } from './match-transfers.js'
 
 export interface Hit<T extends Transfer = Transfer> {
   readonly transfer: T
@@ -83,6 +83,7 @@ export function amountChange(network: Network, hit: Hit, before: DepositRow): st
  *
  * @param variant - Number of other deposits that were seen at the same place of the transaction before.
  * @param block - Block that holds it. `null` in the mempool.
+ * @param replaced - Open payments whose deposits it may replace.
  */
 export function detectedDeposit(
   network: Network,
@@ -91,6 +92,7 @@ export function detectedDeposit(
   cause: string,
   variant: number,
   block: MinedIn | null,
+  replaced: ReplacedPayments,
 ): DepositRow {
   const { transfer, address } = hit
   return {
@@ -115,7 +117,7 @@ export function detectedDeposit(
     destinations: [],
     replaced_by: null,
     absent_since: null,
-    payment_id: paymentOf(network, hit, block),
+    payment_id: paymentOf(network, hit, block, replaced),
     decision: null,
     history: [{ status: 'detected', at: at.toISOString(), cause }],
     detected_at: at,
@@ -136,15 +138,28 @@ type MinedIn = Pick<Block, 'height' | 'time'>
 
 /**
  * Returns the payment that a transfer belongs to. `null` if there is none. A payment with an amount owns its
- * address for every coin; an open one counts its coin from its creation on.
+ * address for every coin. An open one keeps what replaces its deposits, and counts its coin from its creation
+ * on.
  */
-function paymentOf(network: Network, hit: Hit, block: MinedIn | null): string | null {
-  const payment = hit.address.payments.find(
-    (each) =>
-      each.coin === null ||
-      (each.coin === hit.transfer.coin && (block === null || isNewer(network, block, each))),
+function paymentOf(
+  network: Network,
+  { address, transfer }: Hit,
+  block: MinedIn | null,
+  replaced: ReplacedPayments,
+): string | null {
+  const owner = address.payments.find(({ coin }) => coin === null)
+  const kept = replaced
+    .get(transfer.txid)
+    ?.find(
+      (each) =>
+        each.merchant_id === address.merchantId &&
+        each.user_reference === address.userReference &&
+        each.coin === transfer.coin,
+    )
+  const open = address.payments.find(
+    (each) => each.coin === transfer.coin && (block === null || isNewer(network, block, each)),
   )
-  return payment?.id ?? null
+  return (owner ?? kept ?? open)?.id ?? null
 }
 
 /**

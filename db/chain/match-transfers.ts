@@ -34,6 +34,17 @@ export interface MatchedPayment {
   readonly created_at: number
 }
 
+/** Open payment, for whose deposit another transaction spent the same input. */
+export interface ReplacedPayment {
+  readonly id: string
+  readonly merchant_id: string
+  readonly user_reference: string
+  readonly coin: string
+}
+
+/** Open payments by the transaction that spends an input of their deposits. */
+export type ReplacedPayments = ReadonlyMap<string, readonly ReplacedPayment[]>
+
 export interface Match<T extends Transfer = Transfer> {
   readonly transfer: T
   readonly address: MatchedAddress

@@ -2,8 +2,19 @@
 
 import type { Block, Spend } from '../../chains/adapter.js'
 import type { Transaction } from '../connect.js'
+import type { Hit } from './hit.js'
 import { keyProbe } from './key-probe.js'
 import { outpointKey } from './outpoint-key.js'
+
+/** Returns what the transactions of the deposits spend, as far as it is known. */
+export function inputsOf(hits: readonly Hit[], spends: readonly Spend[]): Spend[] {
+  const txids = new Set<string>()
+  for (const hit of hits) if (hit.deposit) txids.add(hit.transfer.txid)
+  if (txids.size === 0) return []
+  const inputs = spends.filter((spend) => txids.has(spend.txid))
+  for (const hit of hits) if (hit.deposit && hit.details) inputs.push(...hit.details.spends)
+  return inputs
+}
 
 /** Keeps what the transactions of deposits spend, so that a conflicting transaction is noticed later. */
 export async function recordInputs(
