@@ -132,7 +132,9 @@ export const Payment = z
     deposits: z.array(PaymentDeposit).readonly().meta({
       description: 'The newest 100, oldest first. `GET /deposits?payment_id=` lists all.',
     }),
-    history: z.array(PaymentHistoryEntry).readonly(),
+    history: z.array(PaymentHistoryEntry).readonly().meta({
+      description: 'Oldest first. Of more than 100, the first and the newest 99; events have all.',
+    }),
     metadata: z.record(z.string(), z.unknown()),
   })
   .meta({ id: 'Payment', description: 'What a payer was asked for, and what arrived.' })

@@ -5,10 +5,13 @@
 
 import {
   condition,
+  continueAsNew,
   defineSignal,
+  patched,
   proxyLocalActivities,
   setCurrentDetails,
   setHandler,
+  workflowInfo,
 } from '@temporalio/workflow'
 import type { PaymentActivities } from '../activities/payments/payment.js'
 import type { PaymentStatus } from '../domain/payments/payment-status.js'
@@ -23,6 +26,12 @@ const { advancePayment } = proxyLocalActivities<PaymentActivities>({
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '1m' },
 })
 
+/**
+ * Events of one run. A payer who replaces a transaction again and again decides how often the workflow is
+ * woken, which takes 7 events each time.
+ */
+const LONGEST_RUN = 500
+
 /** Waits for deposits and for the expiry. A payment that a reorg takes back gets a new run. */
 export async function payment(input: PaymentInput): Promise<PaymentStatus | 'unknown'> {
   let woken = false
@@ -36,6 +45,10 @@ export async function payment(input: PaymentInput): Promise<PaymentStatus | 'unk
     setCurrentDetails(`**${input.title}** on ${input.network}\n\n${progress.text}`)
     if (woken) continue
     if (progress.waitMs === null) return progress.status
+    // The next run reads the row first, so it needs no signal of this one.
+    if (workflowInfo().historyLength > LONGEST_RUN && patched('continue-long-run')) {
+      await continueAsNew<typeof payment>(input)
+    }
     await condition(() => woken, progress.waitMs, { summary: progress.text })
   }
 }

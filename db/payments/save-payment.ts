@@ -16,6 +16,12 @@ import { paymentEvent } from './payment-view.js'
 
 export type PaymentCause = PaymentHistoryEntry['cause']
 
+/**
+ * Most lines of a payment's history. A payer who replaces a transaction again and again decides how often the
+ * status changes, and each line would be in every later event.
+ */
+const HISTORY_KEPT = 100
+
 export interface SavedPayment {
   readonly before: PaymentRow
   readonly row: PaymentRow
@@ -60,7 +66,7 @@ export async function savePayment(
     amount_detected: value.detected,
     amount_confirmed: value.confirmed,
     reorged: value.reorged,
-    history: shown ? [...row.history, { status, flags, at: at.toISOString(), cause }] : row.history,
+    history: shown ? withLine(row.history, { status, flags, at: at.toISOString(), cause }) : row.history,
     version: row.version + 1,
     updated_at: at,
     paid_at: status === 'pending' ? null : reached ? (row.paid_at ?? at) : row.paid_at,
@@ -79,6 +85,16 @@ export async function savePayment(
     WHERE id = ${row.id})
     ${notice(tx, 'payment_changed', row.id)}`
   return { before: row, row: after, shown }
+}
+
+/** Adds a line. Of too many, the first one and the newest ones stay. */
+function withLine(
+  history: readonly PaymentHistoryEntry[],
+  line: PaymentHistoryEntry,
+): readonly PaymentHistoryEntry[] {
+  const [first, ...later] = [...history, line]
+  if (first === undefined || later.length < HISTORY_KEPT) return [...history, line]
+  return [first, ...later.slice(1 - HISTORY_KEPT)]
 }
 
 /** Returns the events of payments whose status or flags changed, with the deposits as they are now. */

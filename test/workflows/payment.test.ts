@@ -1,5 +1,6 @@
 /** The workflow of a payment holds its timer, follows its deposits and survives the loss of every part. */
 
+import type { WorkflowExecutionInfo } from '@temporalio/client'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { wakePayments } from '../../activities/chain/dispatch-pending.js'
@@ -150,12 +151,37 @@ test('expires by the sweeper when its workflow is lost', async () => {
   expect(await wakeLatePayments(sql)).toBe(0)
 })
 
+test('goes on in another run when a payer replaces a transaction a hundred times', async () => {
+  const payment = await stage.open()
+  await untilDetails(payment, 'Waits until')
+  let inputs: readonly string[] | undefined
+  for (let time = 0; time < 100; time++) {
+    const amount = time % 2 === 0 ? '1' : '0.9'
+    inputs = stage.send(payment.address, amount, 'btc', inputs).inputs
+    await stage.look()
+    await dispatch()
+    await untilDetails(payment, `${amount} btc seen`)
+  }
+  await stage.expire(payment.payment_id)
+  await dispatch()
+  expect(await handleOf(payment).result()).toBe('expired')
+  const { workflow } = temporal.client
+  const id = paymentId(payment.payment_id)
+  const runs: WorkflowExecutionInfo[] = []
+  for await (const run of workflow.list({ query: `WorkflowId = "${id}"` })) runs.push(run)
+  expect(runs.map(({ status }) => status.name).sort()).toEqual(['COMPLETED', 'CONTINUED_AS_NEW'])
+  for (const { historyLength } of runs) expect(historyLength).toBeLessThan(520)
+  const continued = runs.find(({ status }) => status.name === 'CONTINUED_AS_NEW')
+  await storeHistory('payment.continued', () => workflow.getHandle(id, continued?.runId).fetchHistory())
+})
+
 const names = recordedHistories('payment')
 
 test('finds a history for every path of a payment', () => {
   expect(names).toEqual([
     'payment.cancelled.pb',
     'payment.confirmed.pb',
+    'payment.continued.pb',
     'payment.expired.pb',
     'payment.reorged.pb',
   ])
