@@ -74,7 +74,7 @@ export async function listPayments(
     SELECT payment.* FROM payments payment
     WHERE payment.merchant_id = ${merchantId}
       ${slice.before === null ? sql`` : older}
-      ${narrowPayments(sql, filter, addressIds)}`
+      ${narrowPayments(sql, { ...filter, network: undefined, coin: undefined }, addressIds)}`
   const isOfRail = filter.network !== undefined || filter.coin !== undefined
   // The newest of each coin of the network, so that one index serves a network, a coin, and both.
   const found = isOfRail
