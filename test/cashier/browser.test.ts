@@ -1,24 +1,27 @@
 /** The cashier in a real browser: from a link of another site to its end, with and without scripts. */
 
-import { mkdirSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../api/create-app.js'
 import { listen } from '../../api/http/listen.js'
 import { LANGUAGES } from '../../api/pages/language.js'
 import { loadEnvironment } from '../../config/load-environment.js'
+import {
+  expectGoodLooks,
+  type OpenPage,
+  openPage,
+  overflow,
+  seriousFindings,
+  takePicture,
+  WINDOWS,
+} from '../stage/browser-pages.js'
 import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
 import { MASTER_KEY, signedHeaders } from '../stage/test-api.js'
 import { testChromium } from '../support/chromium.js'
 
 const FOREIGN = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
-const NARROW = { width: 360, height: 740 }
-const WIDE = { width: 1440, height: 900 }
-/** Folder for pictures. Without it none are taken. */
-const PICTURES = process.env.KEYTURN_TEST_PICTURES
 
 let stage: PaymentStage
 let browser: Browser
@@ -56,6 +59,7 @@ beforeAll(async () => {
   await new Promise((resolve) => shop.once('listening', resolve))
   // Another host name, because a port does not make another site.
   shopUrl = `http://localhost:${(shop.address() as AddressInfo).port}/`
+  await fund('2', 'withdrawer on', 'withdrawer off', ...LANGUAGES.map((each) => `speaker ${each}`))
 }, 600_000)
 afterAll(async () => {
   await browser?.close()
@@ -80,58 +84,18 @@ async function newLink(fields: Readonly<Record<string, unknown>>): Promise<strin
   return ((await answer.json()) as { data: { url: string } }).data.url
 }
 
-async function fund(userReference: string, amount: string): Promise<void> {
-  const { json } = await stage.api.call({
-    method: 'POST',
-    path: '/api/v1/addresses',
-    body: { user_reference: userReference, network: 'ethereum' },
-  })
-  stage.send(json.data.address, amount)
+/** Gives users so much, in one block. */
+async function fund(amount: string, ...users: readonly string[]): Promise<void> {
+  for (const user_reference of users) {
+    const body = { user_reference, network: 'ethereum' }
+    const { json } = await stage.api.call({ method: 'POST', path: '/api/v1/addresses', body })
+    stage.send(json.data.address, amount)
+  }
   await stage.mine(6)
 }
 
-/** Opens a browser whose console errors, content policy reports and foreign requests are collected. */
-async function newUser(options: BrowserContextOptions = {}) {
-  const context = await browser.newContext({ viewport: NARROW, locale: 'en', ...options })
-  const page = await context.newPage()
-  const problems: string[] = []
-  page.on('console', (message) => {
-    // A browser writes each answer from 400 on as an error, which the first one and refused forms are.
-    if (message.type() === 'error' && !/status of (401|422)/.test(message.text()))
-      problems.push(message.text())
-  })
-  page.on('pageerror', (error) => problems.push(error.message))
-  page.on('request', (request) => {
-    const url = request.url()
-    if (![origin, shopUrl, 'data:'].some((each) => url.startsWith(each))) problems.push(`loads ${url}`)
-  })
-  return { page, problems, close: () => context.close() }
-}
-
-async function picture(page: Page, name: string): Promise<void> {
-  if (PICTURES === undefined) return
-  mkdirSync(PICTURES, { recursive: true })
-  await page.screenshot({ path: `${PICTURES}/cashier-${name}.png`, fullPage: true })
-}
-
-const overflow = (page: Page) =>
-  page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth')
-
-async function findings(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)
-}
-
-/** Checks a page as it is. Only a browser with scripts can be asked. */
-async function look(page: Page, hasScripts: boolean, name: string): Promise<void> {
-  if (hasScripts) {
-    expect(await overflow(page)).toBe(0)
-    expect(await findings(page)).toEqual([])
-  }
-  await picture(page, name)
-}
+const newUser = (options?: BrowserContextOptions): Promise<OpenPage> =>
+  openPage(browser, [origin, shopUrl], options)
 
 /** Follows the shop's link to the overview. */
 async function arrive(page: Page, fields: Readonly<Record<string, unknown>>): Promise<void> {
@@ -143,34 +107,45 @@ async function arrive(page: Page, fields: Readonly<Record<string, unknown>>): Pr
 }
 
 describe.each([
-  ['narrow', NARROW, true],
-  ['narrow', NARROW, false],
-  ['wide', WIDE, true],
-  ['wide', WIDE, false],
-] as const)('in a %s window (%j), with scripts: %s', (name, viewport, javaScriptEnabled) => {
-  const label = `${name}-${javaScriptEnabled ? 'on' : 'off'}`
+  ['narrow', true],
+  ['wide', false],
+] as const)('in a %s window, with scripts: %s', (window, javaScriptEnabled) => {
+  const label = javaScriptEnabled ? 'on' : 'off'
+  const open = () => newUser({ viewport: WINDOWS[window], javaScriptEnabled })
+
+  /** Checks a page as it is. Only a browser with scripts can be asked. */
+  const look = (page: Page, name: string) =>
+    javaScriptEnabled
+      ? expectGoodLooks(page, `cashier-${name}-${label}`)
+      : takePicture(page, `cashier-${name}-${label}`)
 
   test('leads from a link of another site to an address, which the user asks for', async () => {
-    const { page, problems, close } = await newUser({ viewport, javaScriptEnabled })
+    const { page, problems, close } = await open()
     await arrive(page, { user_reference: `depositor ${label}`, action: 'deposit' })
-    await look(page, javaScriptEnabled, `deposit-${label}`)
+    await look(page, 'deposit')
     const bitcoin = page.locator('details.coin').filter({ hasText: 'Bitcoin' }).first()
     await bitcoin.locator('summary').first().click()
     await bitcoin.getByRole('button', { name: 'Get an address' }).click()
     await page.waitForURL(`${origin}/cashier?network=bitcoin&coin=btc`)
     const address = page.locator('details[open] code.address').first()
-    expect(await address.textContent()).toMatch(/^bcrt1q|^bc1q|^tb1q/)
+    const shown = await address.textContent()
+    expect(shown).toMatch(/^bcrt1q|^bc1q|^tb1q/)
     expect(await page.locator('details[open] svg.qr').isVisible()).toBe(true)
     expect(await page.getByRole('button', { name: 'Copy the address' }).isVisible()).toBe(javaScriptEnabled)
-    await look(page, javaScriptEnabled, `address-${label}`)
+    await look(page, 'address')
+    // Another language leaves open what was chosen.
+    await page.getByRole('link', { name: 'Deutsch' }).click()
+    await page.getByRole('heading', { name: 'Einzahlen' }).waitFor()
+    expect(await address.textContent()).toBe(shown)
     expect(problems).toEqual([])
     await close()
   })
 
   test('leads from a link of another site through a corrected form to a withdrawal and its status', async () => {
     const user = `withdrawer ${label}`
-    await fund(user, '2')
-    const { page, problems, close } = await newUser({ viewport, javaScriptEnabled })
+    const { page, problems, close } = await open()
+    const inputs = () =>
+      Promise.all(['amount', 'to_address'].map((name) => page.locator(`input[name=${name}]`).inputValue()))
     await arrive(page, {
       user_reference: user,
       action: 'withdrawal',
@@ -183,22 +158,37 @@ describe.each([
     }
     await page.getByRole('button', { name: 'Continue' }).click()
     await page.getByRole('alert').waitFor()
-    expect(await page.getByLabel('Amount in ETH').inputValue()).toBe('9')
+    expect(await inputs()).toEqual(['9', FOREIGN])
     expect(await page.locator('[data-error="amount"]').textContent()).toContain('You have 2 ETH')
-    await look(page, javaScriptEnabled, `refused-${label}`)
+    await look(page, 'refused')
+    // Another language keeps what was typed, also since the page was loaded.
+    await page.getByLabel('Amount in ETH').fill('8')
+    await page.getByRole('button', { name: 'Deutsch' }).click()
+    await page.locator('[data-error="amount"]').filter({ hasText: 'Sie haben 2 ETH' }).waitFor()
+    expect(await inputs()).toEqual(['8', FOREIGN])
+    await page.getByRole('button', { name: 'English' }).click()
+    await page.locator('[data-error="amount"]').filter({ hasText: 'You have 2 ETH' }).waitFor()
     await page.getByLabel('Amount in ETH').fill('0.5')
     if (javaScriptEnabled) {
       await page.locator('[data-outlook]').filter({ hasText: 'Arrives' }).waitFor()
       expect(await page.locator('[aria-invalid]').count()).toBe(0)
-      await look(page, javaScriptEnabled, `typed-${label}`)
+      await look(page, 'typed')
     }
     await page.getByRole('button', { name: 'Continue' }).click()
     await page.getByRole('heading', { name: 'Withdraw 0.5 ETH?' }).waitFor()
-    await look(page, javaScriptEnabled, `confirm-${label}`)
+    await look(page, 'confirm')
+    await page.getByRole('button', { name: 'Français' }).click()
+    await page.getByRole('heading', { name: 'Retirer 0.5 ETH' }).waitFor()
+    expect((await page.locator('code.address').textContent())?.trim()).toBe(FOREIGN)
+    await page.getByRole('button', { name: 'English' }).click()
+    // The user changes their mind, and what was typed is there.
+    await page.getByRole('button', { name: 'Change something' }).click()
+    expect(await inputs()).toEqual(['0.5', FOREIGN])
+    await page.getByRole('button', { name: 'Continue' }).click()
     await page.getByRole('button', { name: 'Withdraw now' }).click()
     await page.waitForURL(`${origin}/cashier/withdrawals/withdrawal_*`)
     expect(await page.locator('strong').first().textContent()).toBe('Waits for checks and approvals')
-    await look(page, javaScriptEnabled, `status-${label}`)
+    await look(page, 'status')
     const id = new URL(page.url()).pathname.split('/').at(-1) ?? ''
     const { json } = await stage.api.call({ path: `/api/v1/withdrawals/${id}` })
     expect(json.data).toMatchObject({ amount: '0.5', to_address: FOREIGN, user_reference: user })
@@ -209,37 +199,44 @@ describe.each([
     expect(await page.locator('[http-equiv="refresh"]').count()).toBe(0)
     await page.getByRole('link', { name: 'Back to the overview' }).click()
     await page.getByRole('heading', { name: 'Your latest withdrawals' }).waitFor()
-    await look(page, javaScriptEnabled, `overview-${label}`)
+    await look(page, 'overview')
     expect(problems).toEqual([])
     await close()
   })
 })
 
-test.each(LANGUAGES)('speaks "%s" on each page, in light and dark', async (language) => {
-  await fund(`speaker ${language}`, '1')
-  for (const colorScheme of ['light', 'dark'] as const) {
-    const { page, problems, close } = await newUser({ colorScheme, locale: 'nl' })
-    await arrive(page, { user_reference: `speaker ${language}`, action: 'withdrawal', language })
-    expect(await page.locator('html').getAttribute('lang')).toBe(language)
-    await page.locator('details.coin summary').first().click()
-    await look(page, true, `withdraw-${language}-${colorScheme}`)
-    const form = page.locator('details[open] form')
-    await form.locator('[name=amount]').fill('x')
-    await form.locator('[name=to_address]').fill('y')
-    await form.locator('button').last().click()
-    await page.getByRole('alert').waitFor()
-    await look(page, true, `refused-${language}-${colorScheme}`)
-    await page.locator('details[open] [name=amount]').fill('0.25')
-    await page.locator('details[open] [name=to_address]').fill(FOREIGN)
-    await page.locator('details[open] button').last().click()
-    await page.locator('[data-arrives]').waitFor()
-    await look(page, true, `confirm-${language}-${colorScheme}`)
-    await arrive(page, { user_reference: `speaker ${language}`, action: 'deposit', language })
-    await page.locator('details.coin').filter({ hasText: 'ETH' }).locator('summary').first().click()
-    await look(page, true, `deposit-${language}-${colorScheme}`)
-    expect(problems).toEqual([])
-    await close()
+test.each(LANGUAGES)('speaks "%s" on each page', async (language) => {
+  const { page, problems, close } = await newUser({ locale: 'nl' })
+  /** Texts differ by language, and with them what fits. The direction changes everything else. */
+  async function look(name: string): Promise<void> {
+    if (language === 'ar') return expectGoodLooks(page, `cashier-${name}-${language}`)
+    expect(await overflow(page)).toBe(0)
+    expect(await seriousFindings(page)).toEqual([])
+    await takePicture(page, `cashier-${name}-${language}`)
   }
+  await arrive(page, { user_reference: `speaker ${language}`, action: 'withdrawal', language })
+  expect(await page.locator('html').getAttribute('lang')).toBe(language)
+  await page.locator('details.coin summary').first().click()
+  await look('withdraw')
+  const form = page.locator('details[open] form')
+  await form.locator('[name=amount]').fill('x')
+  await form.locator('[name=to_address]').fill('y')
+  await form.locator('button').last().click()
+  await page.getByRole('alert').waitFor()
+  await look('refused')
+  await page.locator('details[open] [name=amount]').fill('0.25')
+  await page.locator('details[open] [name=to_address]').fill(FOREIGN)
+  await page.locator('details[open] button').last().click()
+  await page.locator('[data-arrives]').waitFor()
+  await look('confirm')
+  await page.locator('main .button').click()
+  await page.waitForURL(`${origin}/cashier/withdrawals/withdrawal_*`)
+  await look('status')
+  await arrive(page, { user_reference: `speaker ${language}`, action: 'deposit', language })
+  await page.locator('details.coin').filter({ hasText: 'ETH' }).locator('summary').first().click()
+  await look('deposit')
+  expect(problems).toEqual([])
+  await close()
 })
 
 test('says in a browser without cookies that there is no session, and does not load itself endlessly', async () => {
