@@ -1,14 +1,17 @@
 /** Makes text of others fit to be shown. */
 
 /**
- * Escapes characters that move the cursor, turn the direction of writing or hide a letter: control, format
- * and unassigned characters and separators of lines are shown as their codes (`\u{202e}`).
+ * Control, format and unassigned characters, separators of lines, and marks on a letter that has four.
+ * Hardly a text needs more, and a pile of them covers the lines above and below.
+ */
+const HIDING = /[\p{C}\p{Zl}\p{Zp}]|(?<=\p{M}{4})\p{M}/gu
+
+/**
+ * Escapes characters that move the cursor, turn the direction of writing, or hide a letter or a line. They
+ * are shown as their codes (`\u{202e}`).
  */
 export function visibleText(text: string): string {
-  return text.replace(
-    /[\p{C}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  )
+  return text.replace(HIDING, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`)
 }
 
 /**

@@ -20,7 +20,7 @@ const create = createRoute({
   path: '/cashier-sessions',
   summary: 'Make a link by which a user enters the cashier once, to deposit or to withdraw',
   description:
-    'The link works once, for 60 seconds. A withdrawal that the user requests goes through every check and approval. The person or key that made the link may not approve it.',
+    'The link works once, for 60 seconds. The session does what its action says: one for a deposit reaches no withdrawal. A withdrawal that the user requests goes through every check and approval. The person or key that made the link may not approve it.',
   tags: ['Cashier'],
   request: { body: { required: true, content: { 'application/json': { schema: NewCashierSession } } } },
   responses: { 201: answer(CashierSession, 'Send the user to `url` at once') },

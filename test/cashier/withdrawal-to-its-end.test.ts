@@ -106,7 +106,7 @@ test('is followed on its page to its end, by itself with scripts and by loading 
   await anvil.mine(needed)
   await Promise.all([
     status(live, 'Complete').waitFor(FOLLOWED),
-    // Nobody clicks: the page loads itself again.
+    // No user clicks: the page loads itself again.
     status(plain, 'Complete').waitFor(LOADED_AGAIN),
   ])
   expect(loads).toBe(0)

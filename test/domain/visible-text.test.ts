@@ -17,5 +17,13 @@ test('escapes characters that move the cursor, turn the direction of writing or 
     expect(JSON.parse(visibleJson({ text }, 2))).toEqual({ text })
   }
   expect(visibleText('Zoë 日本 🙂')).toBe('Zoë 日本 🙂')
+  // Composed by marks, as Hebrew, Thai and Vietnamese are.
+  for (const text of ['שָּׁ֣לוֹם', 'ที่', 'Viê\u0323\u0301t', '1\ufe0f\u20e3']) expect(visibleText(text)).toBe(text)
   expect(visibleJson({ a: 1 }, 2)).toBe('{\n  "a": 1\n}')
+})
+
+test('escapes marks that pile up on a letter, beyond the fourth', () => {
+  const marks = '\u0301\u0302\u0303\u0304'
+  expect(visibleText(`a${marks}b`)).toBe(`a${marks}b`)
+  expect(visibleText(`a${marks}\u0305\u0306b${marks}`)).toBe(`a${marks}\\u{305}\\u{306}b${marks}`)
 })

@@ -151,6 +151,26 @@ test.each(LANGUAGES)(
   },
 )
 
+test.each([
+  ['long and in one word', 'Bäckerei'.repeat(25), '#ffffff'],
+  ['written from right to left', 'متجر الزهور "Blümchen" לחם', '#000000'],
+  ['piled up from marks', `Z${'\u0300\u0315\u0316\u0360'.repeat(20)}algo`, '#777777'],
+  ['of characters that hide or turn', '\u202eSho\u0007p\u2066\n\u200b\u{e0041}', '#ffee00'],
+])('stays readable with a merchant’s name %s', async (_, name, colour) => {
+  const { sql } = stage.api.database
+  const [before] = await sql`SELECT name, colour FROM merchants WHERE id = ${stage.api.merchantId}`
+  await sql`UPDATE merchants SET name = ${name}, colour = ${colour} WHERE id = ${stage.api.merchantId}`
+  const { page, problems, close } = await open()
+  await page.goto(urlOf('pending'))
+  await sql`UPDATE merchants SET ${sql(before ?? {}, 'name', 'colour')} WHERE id = ${stage.api.merchantId}`
+  const shown = (await page.locator('header').textContent()) ?? ''
+  expect(shown).not.toMatch(/\p{C}|\p{M}{5}/u)
+  expect(await page.title()).toContain(shown)
+  await expectGoodLooks(page, `pending-${colour.slice(1)}`)
+  expect(problems).toEqual([])
+  await close()
+})
+
 test('changes by itself when a deposit is seen, counted and confirmed', async () => {
   const made = await stage.open({
     user_reference: 'watches',
