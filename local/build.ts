@@ -4,8 +4,7 @@
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { bundleWorkflowCode } from '@temporalio/worker'
+import { bundleWorkflows } from '../workers/bundle-workflows.js'
 import { buildProgram } from './build-program.js'
 
 const PROGRAMS = [
@@ -19,10 +18,7 @@ async function main(): Promise<void> {
     await buildProgram(entry, file)
     console.log(file)
   }
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
-  })
-  writeFileSync('dist/workflows.js', code)
+  writeFileSync('dist/workflows.js', await bundleWorkflows())
   console.log('dist/workflows.js')
 }
 

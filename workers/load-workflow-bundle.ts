@@ -5,10 +5,10 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Script } from 'node:vm'
-import { bundleWorkflowCode } from '@temporalio/worker'
+import { bundleWorkflows } from './bundle-workflows.js'
 
-/** Sources of the bundle. A change in one of them leads to a new bundle. */
-export const SOURCES = ['workflows', 'domain', 'temporal', 'package-lock.json']
+/** Sources of the bundle, and how it is made. A change in one of them leads to a new bundle. */
+export const SOURCES = ['workflows', 'domain', 'temporal', 'package-lock.json', 'workers/bundle-workflows.ts']
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const CACHE = join(ROOT, 'node_modules', '.cache', 'keyturn')
 /**
@@ -58,10 +58,7 @@ export async function loadWorkflowBundle(
     await use(path)
     return path
   }
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: join(ROOT, 'workflows', 'index.ts'),
-    logger: quiet,
-  })
+  const code = await bundleWorkflows(quiet)
   await mkdir(cache, { recursive: true })
   await removeUnused(cache, path)
   // The rename makes the file appear whole, so no other process sees a part of it.

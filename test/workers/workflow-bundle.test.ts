@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync } from 'node:fs'
 import { copyFile, mkdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createContext, Script } from 'node:vm'
 import { expect, test } from 'vitest'
 import { loadWorkflowBundle, SOURCES, UnusableBundleError } from '../../workers/load-workflow-bundle.js'
 
@@ -33,6 +34,38 @@ test('holds only files whose change makes a new bundle', async () => {
   const rooms = [...code.matchAll(/^\/\*\*\*\/ "\.\/([a-z]+)\/[^"]*\.ts"/gm)].map(([, room]) => room)
   expect(rooms).toContain('workflows')
   expect(SOURCES).toEqual(expect.arrayContaining([...new Set(rooms)]))
+})
+
+test('runs the module code of workflows once for all of them', async () => {
+  const code = await readFile(await loadWorkflowBundle(), 'utf8')
+  const cache: Record<string, unknown> = {}
+  const context = createContext({
+    __webpack_module_cache__: cache,
+    TextEncoder,
+    TextDecoder,
+    AbortController,
+  })
+  new Script(code).runInContext(context)
+  const ours = () => Object.keys(cache).filter((name) => /^\.\/workflows\//.test(name))
+  expect(ours()).toEqual([])
+  new Script('__TEMPORAL__.preloadModules()').runInContext(context)
+  const loaded = Object.keys(cache)
+  expect(loaded).toContain('./workflows/webhook-delivery.ts')
+  new Script('__TEMPORAL__.importWorkflows()').runInContext(context)
+  expect(Object.keys(cache)).toEqual(loaded)
+})
+
+test('keeps no state in the modules that workflows share', async () => {
+  const code = await readFile(await loadWorkflowBundle(), 'utf8')
+  const files = [...code.matchAll(/^\/\*\*\*\/ "\.\/([a-z]+\/[^"]*\.ts)"/gm)].map(([, file = '']) => file)
+  expect(files).toContain('workflows/deposit.ts')
+  const stateful = /^(export )?(let|var) |^(export )?const [^=]+(: [^=]+)?= (new |\[\]|\{\})/m
+  for (const file of files) {
+    expect(
+      stateful.exec(await readFile(new URL(`../../${file}`, import.meta.url), 'utf8'))?.[0],
+      file,
+    ).toBeUndefined()
+  }
 })
 
 test('builds the bundle once and caches it', async () => {
