@@ -17,18 +17,17 @@ import { describeRefusal } from '../temporal/temporal-outage.js'
 
 /** Deliveries of one batch. */
 const BATCH = 100
+/**
+ * Deliveries of one batch whose first tasks this process gets with the answers to the starts. So many are started
+ * at once. More would keep the server and the worker from finishing those that have begun.
+ */
+const EAGER_BATCH = 16
 /** Deliveries that will only wait, and whose workflow has begun: the workers take these in passing. */
 const MOST_WAITING_BEGUN = 25
 /** Starts under way at once. The Temporal server limits them, not the network. */
 const STARTS = 16
 /** Deadline of a start. A server that does not answer in time counts as an outage. */
 const DEADLINE_MS = 10_000
-
-/**
- * Deliveries of the largest batch whose first tasks this process may get with the answers to the starts. Tasks
- * of more deliveries would be open before the worker's one thread can run them.
- */
-const MOST_EAGER = 4
 
 /** Starts the workflows of deliveries. */
 export interface Starter {
@@ -49,11 +48,11 @@ export async function startDeliveries(
   log: Logger,
   kind: UnstartedKind,
 ): Promise<'more' | 'full' | 'none'> {
-  const most = kind === 'waiting' ? MOST_WAITING_BEGUN - (await countBegunAtCircuits(sql)) : BATCH
+  const batch = eager ? EAGER_BATCH : BATCH
+  const most = kind === 'waiting' ? MOST_WAITING_BEGUN - (await countBegunAtCircuits(sql)) : batch
   if (most <= 0) return 'full'
   const deliveries = await unstartedDeliveries(sql, kind, most)
-  const few = deliveries.length <= MOST_EAGER
-  const starter = few && eager ? eager : client
+  const starter = eager ?? client
   const { done, failed, outage } = await tryEach(deliveries, STARTS, (delivery) =>
     starter.withDeadline(Date.now() + DEADLINE_MS, () =>
       startWebhookDelivery(

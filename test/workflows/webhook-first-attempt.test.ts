@@ -1,6 +1,6 @@
 /** The first attempt of a delivery runs within the workflow's first task, and a regular activity finishes a slow one. */
 
-import { Client } from '@temporalio/client'
+import { Client, type WorkflowClient } from '@temporalio/client'
 import type { NativeConnection } from '@temporalio/worker'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -157,22 +157,35 @@ test('is given to the process of the sealer with the answer to the start, if it 
   await sealer.stop()
 })
 
-test('passes the queue like any other task if many deliveries start together', async () => {
+test('is given to the process of the sealer in small batches if many deliveries start together', async () => {
   const { workflow } = new Client({ connection, namespace: temporal.namespace })
   const endpoint = await platform.endpoint(receiver.url)
   const events = await platform.sql.begin(async (tx) => {
     const ids: string[] = []
-    for (let event = 0; event < 5; event++) ids.push(await platform.append(tx))
+    for (let event = 0; event < 20; event++) ids.push(await platform.append(tx))
     return ids
   })
   await platform.sealOnly()
-  const starter = { client: temporal.client.workflow, eager: workflow }
-  await startDeliveries(database.sql, starter, pino({ level: 'silent' }), 'sendable')
-  await receiver.count(5)
+  const start = (eager?: WorkflowClient) =>
+    startDeliveries(
+      database.sql,
+      { client: temporal.client.workflow, eager },
+      pino({ level: 'silent' }),
+      'sendable',
+    )
+  expect(await start(workflow)).toBe('more')
+  await receiver.count(16)
+  // A sealer of another process starts the rest.
+  expect(await start()).toBe('none')
+  await receiver.count(20)
+  const accepted: boolean[] = []
   for (const event of events) {
     const [started] = (await platform.handle(event, endpoint).fetchHistory()).events ?? []
-    expect(started?.workflowExecutionStartedEventAttributes?.eagerExecutionAccepted).toBeFalsy()
+    accepted.push(started?.workflowExecutionStartedEventAttributes?.eagerExecutionAccepted === true)
   }
+  // A worker without a free slot takes a task from the queue.
+  expect(accepted.slice(0, 16)).toContain(true)
+  expect(accepted.slice(16)).toEqual([false, false, false, false])
 })
 
 describe('a start on the connection of a worker', () => {
