@@ -18,6 +18,7 @@ import { registerWebhookEndpointRoutes } from './events/webhook-endpoints.js'
 import { registerWebhookReplayRoutes } from './events/webhook-replays.js'
 import { registerWebhookSecretRoutes } from './events/webhook-secrets.js'
 import { registerWebhookStatsRoutes } from './events/webhook-stats.js'
+import { registerWebhookTestRoutes } from './events/webhook-tests.js'
 import { registerAuditLogRoutes } from './operations/audit-log.js'
 import { registerNetworkRoutes } from './operations/networks.js'
 import { registerPaymentRoutes } from './payments/payments.js'
@@ -53,6 +54,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWebhookEndpointRoutes(app, dependencies)
   registerWebhookSecretRoutes(app, dependencies)
   registerEndpointPauseRoutes(app, dependencies)
+  registerWebhookTestRoutes(app, dependencies)
   registerWebhookReplayRoutes(app, dependencies)
   registerWebhookStatsRoutes(app, dependencies)
   registerWhitelistRoutes(app, dependencies)

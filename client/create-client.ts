@@ -21,9 +21,9 @@ import type {
   WebhookEndpoint,
   WebhookEndpointChange,
   WebhookEndpointWithSecret,
-  WebhookReplay,
   WebhookTest,
 } from '../wire/webhook-endpoint.js'
+import type { NewWebhookReplay, StartedReplay, WebhookReplay } from '../wire/webhook-replay.js'
 import type { StatsWindow, WebhookStats } from '../wire/webhook-stats.js'
 import type { NewWhitelistEntry, WhitelistEntry, WhitelistFilter } from '../wire/whitelist.js'
 import { type ClientPage, createCalls, type Sent } from './calls.js'
@@ -191,11 +191,30 @@ export function createClient(options: ClientOptions) {
         }),
       /** Delivers the events from `since` up to `until` again. */
       replay: (id: string, range: ReplayRange) =>
-        one<WebhookReplay>({
+        one<StartedReplay>({
           method: 'POST',
           path: at('/webhook-endpoints', id, '/replay'),
           body: range,
         }),
+      replays: {
+        /** Sends past events again: those that failed, those without a delivery, or all. */
+        create: (id: string, replay: NewWebhookReplay, sent?: Sent) =>
+          post<WebhookReplay>(at('/webhook-endpoints', id, '/replays'), replay, sent),
+        list: (id: string, paging?: Paging) =>
+          page<WebhookReplay>(at('/webhook-endpoints', id, '/replays'), paging),
+        get: (id: string, replayId: string) =>
+          one<WebhookReplay>({
+            method: 'GET',
+            path: at(`${at('/webhook-endpoints', id)}/replays`, replayId),
+          }),
+        /** Stops a replay. The few deliveries that it has under way are still sent. */
+        cancel: (id: string, replayId: string) =>
+          one<WebhookReplay>({
+            method: 'POST',
+            path: at(`${at('/webhook-endpoints', id)}/replays`, replayId, '/cancel'),
+            body: {},
+          }),
+      },
     },
 
     webhookDeliveries: {

@@ -85,9 +85,9 @@ export type {
   WebhookEndpoint,
   WebhookEndpointChange,
   WebhookEndpointWithSecret,
-  WebhookReplay,
   WebhookTest,
 } from '../wire/webhook-endpoint.js'
+export type { NewWebhookReplay, ReplayMode, StartedReplay, WebhookReplay } from '../wire/webhook-replay.js'
 export type { StatsWindow, WebhookStats } from '../wire/webhook-stats.js'
 export type { NewWhitelistEntry, WhitelistEntry, WhitelistFilter } from '../wire/whitelist.js'
 export type {

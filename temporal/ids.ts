@@ -21,6 +21,9 @@ export const webhookDeliveryId = (eventId: string, endpointId: string): string =
 /** Returns the id of the circuit of an endpoint. */
 export const webhookCircuitId = (endpointId: string): string => `webhook-circuit:${endpointId}`
 
+/** Returns the id of a replay of events to an endpoint. */
+export const webhookReplayId = (id: string): string => `webhook-replay:${id}`
+
 /** Returns the id of a withdrawal's workflow. Movements, parts of a batch and nonce fills use it as well. */
 export const withdrawalId = (id: string): string => `withdrawal:${id}`
 

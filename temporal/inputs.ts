@@ -100,6 +100,15 @@ export interface WebhookCircuitInput {
   readonly title: string
 }
 
+export interface WebhookReplayInput {
+  /** Id of the row (`whr_…`). */
+  readonly id: string
+  readonly endpointId: string
+  readonly merchantId: string
+  /** Title that operators see: the host of the endpoint. */
+  readonly title: string
+}
+
 export interface ControlChangeInput {
   /** Id of the row (`pol_…`, `wla_…`). */
   readonly id: string

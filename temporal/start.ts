@@ -19,6 +19,7 @@ import {
   paymentId,
   webhookCircuitId,
   webhookDeliveryId,
+  webhookReplayId,
   withdrawalId,
 } from './ids.js'
 import type {
@@ -30,6 +31,7 @@ import type {
   PaymentInput,
   WebhookCircuitInput,
   WebhookDeliveryInput,
+  WebhookReplayInput,
   WithdrawalInput,
 } from './inputs.js'
 import { SEARCH_ATTRIBUTE } from './search-attributes.js'
@@ -189,7 +191,7 @@ export async function startWebhookCircuit(
   client: WorkflowClient,
   endpoint: { readonly id: string; readonly merchantId: string; readonly url: string },
 ): Promise<void> {
-  const title = URL.canParse(endpoint.url) ? new URL(endpoint.url).host : 'an address that is no URL'
+  const title = hostOf(endpoint.url)
   const input: WebhookCircuitInput = { endpointId: endpoint.id, merchantId: endpoint.merchantId, title }
   await client.signalWithStart('webhookCircuit', {
     workflowId: webhookCircuitId(endpoint.id),
@@ -204,6 +206,32 @@ export async function startWebhookCircuit(
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
   })
 }
+
+/** Starts the workflow of a replay, or signals a running one that its row has changed. */
+export async function startWebhookReplay(
+  client: WorkflowClient,
+  replay: {
+    readonly id: string
+    readonly endpointId: string
+    readonly merchantId: string
+    readonly url: string
+  },
+): Promise<void> {
+  const { id, endpointId, merchantId, url } = replay
+  const input: WebhookReplayInput = { id, endpointId, merchantId, title: hostOf(url) }
+  await client.signalWithStart('webhookReplay', {
+    workflowId: webhookReplayId(id),
+    taskQueue: TASK_QUEUE.webhooks,
+    args: [input],
+    signal: 'look',
+    signalArgs: [],
+    staticSummary: `Replay to ${input.title}`.slice(0, 200),
+    typedSearchAttributes: new TypedSearchAttributes([{ key: SEARCH_ATTRIBUTE.merchant, value: merchantId }]),
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+  })
+}
+
+const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'an address that is no URL')
 
 const CONTROL_CHANGE_NAME: Readonly<Record<ControlChangeKind, string>> = {
   policy: 'Policy',

@@ -19,6 +19,7 @@ import {
   startControlChange,
   startDeposit,
   startWebhookCircuit,
+  startWebhookReplay,
   startWithdrawal,
   wakePayment,
 } from './start.js'
@@ -72,10 +73,21 @@ export interface CircuitGate {
   }): Promise<void>
 }
 
+/** Access to replays, for the sweeper alone. */
+export interface ReplayGate {
+  /** Starts the workflow of a replay, or signals a running one to read its row again. */
+  startWebhookReplay(replay: {
+    readonly id: string
+    readonly endpointId: string
+    readonly merchantId: string
+    readonly url: string
+  }): Promise<void>
+}
+
 /** Creates the gate to a Temporal server. */
 export function createWorkflowGate(
   client: WorkflowClient,
-): WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate {
+): WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate & ReplayGate {
   return {
     startDeposit: (input) => startDeposit(client, input),
     wakePayment: (payment) => wakePayment(client, payment),
@@ -85,6 +97,7 @@ export function createWorkflowGate(
     startConsolidation: (input) => startConsolidation(client, input),
     startChainWatcher: (input) => startChainWatcher(client, input),
     startWebhookCircuit: (endpoint) => startWebhookCircuit(client, endpoint),
+    startWebhookReplay: (replay) => startWebhookReplay(client, replay),
     async signal(workflowId, signal, ...args) {
       try {
         await client.getHandle(workflowId).signal(signal, ...args)

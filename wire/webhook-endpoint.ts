@@ -9,7 +9,8 @@ import { Instant } from './time.js'
 const DEFAULT_GRACE_SECONDS = 86_400
 const MAX_GRACE_SECONDS = 604_800
 
-const eventTypes = z
+/** Types of events that an endpoint subscribes to, or that a replay sends. */
+export const eventTypes = z
   .array(z.enum([...EVENT_TYPES, '*']))
   .min(1)
   .max(EVENT_TYPES.length + 1)
@@ -100,14 +101,3 @@ export const ReplayRange = z
     message: 'must be after since',
   })
 export type ReplayRange = z.input<typeof ReplayRange>
-
-/** The answer to a replay. */
-export const WebhookReplay = z
-  .object({
-    endpoint_id: z.string(),
-    deliveries: z
-      .int()
-      .meta({ description: 'Number of new deliveries. Deliveries that are pending already do not count.' }),
-  })
-  .meta({ id: 'WebhookReplay', description: 'How many deliveries a replay makes.' })
-export type WebhookReplay = z.infer<typeof WebhookReplay>

@@ -18,6 +18,7 @@ import {
   createTreasuryActivities,
   createWebhookCircuitActivities,
   createWebhookDeliveryActivities,
+  createWebhookReplayActivities,
   createWithdrawalActivities,
   createWithdrawalChainActivities,
 } from '../activities/index.js'
@@ -281,7 +282,10 @@ function webhookOptions(
     workflowBundle: { codePath: bundle },
     activities: {
       ...createWebhookDeliveryActivities(attempts),
-      ...heartbeating(createWebhookCircuitActivities({ ...attempts, signal, log })),
+      ...heartbeating({
+        ...createWebhookCircuitActivities({ ...attempts, signal, log }),
+        ...createWebhookReplayActivities({ sql: attempts.sql }),
+      }),
     },
     ...WORKFLOW_OPTIONS,
     // A first attempt holds a slot of both while it waits or lasts, so there are more than the gate admits.

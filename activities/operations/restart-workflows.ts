@@ -6,6 +6,7 @@ import {
   unstartedControlChanges,
 } from '../../db/controls/changes/control-change-start.js'
 import { markDepositSeen, unseenDeposits } from '../../db/deposits/pending-signals.js'
+import { lateReplays } from '../../db/events/replays/late-replays.js'
 import { lateCircuits } from '../../db/events/webhooks/circuit-waiters.js'
 import { markBatchStarted, toBatchStart, unstartedBatches } from '../../db/payouts/batches/batch-start.js'
 import { markWithdrawalStarted } from '../../db/payouts/mark-withdrawal-started.js'
@@ -114,6 +115,23 @@ export async function restartCircuits(dependencies: SweeperDependencies): Promis
     rows: await lateCircuits(sql, Math.min(unseenMs, LATE_CIRCUIT_MS), LATE_CIRCUITS),
     start: async (endpoint) => {
       await gate.startWebhookCircuit(endpoint)
+      return true
+    },
+  })
+}
+
+/** A replay this late has lost its workflow, which reads the row at least once a minute. */
+const LATE_REPLAY_MS = 180_000
+const LATE_REPLAYS = 200
+
+/** Restarts the workflows of replays that are late. */
+export async function restartReplays(dependencies: SweeperDependencies): Promise<number> {
+  const { sql, gate, unseenMs = LATE_REPLAY_MS } = dependencies
+  return restart(dependencies, {
+    part: 'replays',
+    rows: await lateReplays(sql, Math.min(unseenMs, LATE_REPLAY_MS), LATE_REPLAYS),
+    start: async (replay) => {
+      await gate.startWebhookReplay(replay)
       return true
     },
   })

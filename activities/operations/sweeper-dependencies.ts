@@ -8,6 +8,7 @@ import type {
   CircuitGate,
   ConsolidationGate,
   ControlChangeGate,
+  ReplayGate,
   ScheduleGate,
   WorkflowGate,
 } from '../../temporal/workflow-gate.js'
@@ -15,7 +16,7 @@ import type {
 export interface SweeperDependencies {
   readonly sql: Sql
   readonly networks: Networks
-  readonly gate: WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate
+  readonly gate: WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate & ReplayGate
   /** Access to Temporal's Schedules. Absent in tests without schedules. */
   readonly schedules?: ScheduleGate
   /** Thresholds of alerts. Absent in tests without alerts. */

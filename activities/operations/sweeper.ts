@@ -21,6 +21,7 @@ import {
   restartControlChanges,
   restartDeposits,
   restartFirings,
+  restartReplays,
   restartWithdrawals,
 } from './restart-workflows.js'
 import { signalAnswers, signalApprovals, wakeAll } from './signal-workflows.js'
@@ -46,6 +47,8 @@ export interface Swept {
   readonly deliveries: number
   /** Circuits of webhook endpoints whose workflow was late. */
   readonly circuits: number
+  /** Replays of webhooks whose workflow was late. */
+  readonly replays: number
   /** Alerts that this sweep raised. */
   readonly alerts: number
   readonly signersOffline: number
@@ -129,6 +132,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
           ),
         ),
         circuits: await attempt('circuits', () => restartCircuits(dependencies)),
+        replays: await attempt('replays', () => restartReplays(dependencies)),
         alerts: await attempt('alerts', async () => {
           const ended = await measureWithdrawals(sql)
           return dependencies.alerts ? watchWithdrawals(sql, networks, dependencies.alerts, ended) : 0

@@ -9,7 +9,6 @@ import type { Transaction } from '../../db/connect.js'
 import { appendEvent } from '../../db/events/log/append-event.js'
 import { deleteEndpoint } from '../../db/events/webhooks/delete-endpoint.js'
 import { redeliver } from '../../db/events/webhooks/redeliver.js'
-import { replayEvents } from '../../db/events/webhooks/replay-events.js'
 import { resumeStalledDeliveries } from '../../db/events/webhooks/resume-stalled-deliveries.js'
 import { rotateSecret } from '../../db/events/webhooks/rotate-secret.js'
 import { updateEndpoint } from '../../db/events/webhooks/update-endpoint.js'
@@ -19,6 +18,7 @@ import { sealSecret } from '../../vault/seal-secret.js'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { startSealer } from '../../workers/sealer.js'
 import { storeHistory } from '../stage/histories.js'
+import { runReplay } from '../stage/run-replay.js'
 import type { WebhookPlatform } from '../stage/webhook-platform.js'
 import { startWebhookStage, type WebhookStage } from '../stage/webhook-stage.js'
 import type { TestDatabase } from '../support/database.js'
@@ -312,8 +312,11 @@ describe('a redelivery', () => {
     await platform.happen({ type: 'payment.status_changed' })
     await receiver.count(2)
     await until(async () => expect((await platform.delivery(delivered, endpoint)).status).toBe('delivered'))
-    const range = { since, until: new Date(Date.now() + 60_000), eventTypes: ['deposit.status_changed'] }
-    expect(await platform.sql.begin((tx) => replayEvents(tx, endpoint, range))).toBe(2)
+    const { renewed } = await runReplay(platform.sql, endpoint, {
+      since,
+      eventTypes: ['deposit.status_changed'],
+    })
+    expect(renewed).toBe(2)
     await platform.seal()
     await receiver.count(4)
     const ids = receiver.received.slice(2).map((each) => each.headers['webhook-id'])

@@ -28,6 +28,7 @@ const willing: SweeperDependencies['gate'] = {
   startChainWatcher: async () => {},
   wakePayment: async () => {},
   startWebhookCircuit: async () => {},
+  startWebhookReplay: async () => {},
   startConsolidation: async () => {},
   startBatch: async () => true,
   startControlChange: async () => true,

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { appendEvent } from '../../../db/events/log/append-event.js'
 import { sealEvents } from '../../../db/events/log/seal-events.js'
+import { advanceReplay } from '../../../db/events/replays/advance-replay.js'
 import { recordAttempt } from '../../../db/events/webhooks/record-attempt.js'
 import type { EventType } from '../../../domain/events/event.js'
 import { type ApiKeyPair, startTestApi, type TestApi } from '../../stage/test-api.js'
@@ -324,6 +325,7 @@ describe('deliveries', () => {
     const until = new Date(Date.now() + 60_000).toISOString()
     const replayed = await post(`${ENDPOINTS}/${id}/replay`, { since, until })
     expect(replayed).toMatchObject({ status: 202, json: { data: { endpoint_id: id, deliveries: 1 } } })
+    await advanceReplay(api.database.sql, replayed.json.data.id, 10, 10)
     const list = (await api.call({ path: `${DELIVERIES}?endpoint_id=${id}` })).json.data
     expect(list).toMatchObject([{ event_id: missed, status: 'pending' }])
     // A delivery that is pending already is not counted again.

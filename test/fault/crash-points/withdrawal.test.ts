@@ -208,6 +208,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
         startChainWatcher: async () => {},
         wakePayment: async () => {},
         startWebhookCircuit: async () => {},
+        startWebhookReplay: async () => {},
         startConsolidation: async () => {},
         startBatch: async () => true,
         startControlChange: async () => true,

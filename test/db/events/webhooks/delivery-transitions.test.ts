@@ -7,7 +7,6 @@ import { findEndpoint } from '../../../../db/events/webhooks/find-endpoint.js'
 import { moveEndpoint } from '../../../../db/events/webhooks/move-endpoint.js'
 import { recordAttempt } from '../../../../db/events/webhooks/record-attempt.js'
 import { redeliver } from '../../../../db/events/webhooks/redeliver.js'
-import { replayEvents } from '../../../../db/events/webhooks/replay-events.js'
 import { resumeStalledDeliveries } from '../../../../db/events/webhooks/resume-stalled-deliveries.js'
 import { cancelDelivery, holdDelivery } from '../../../../db/events/webhooks/set-delivery-status.js'
 import { updateEndpoint } from '../../../../db/events/webhooks/update-endpoint.js'
@@ -16,6 +15,7 @@ import {
   DELIVERY_TRANSITIONS,
   type DeliveryStatus,
 } from '../../../../domain/events/delivery-status.js'
+import { runReplay } from '../../../stage/run-replay.js'
 import { freshDatabase, type TestDatabase } from '../../../support/database.js'
 
 const ENDPOINT = 'whe_1'
@@ -71,12 +71,10 @@ const STEPS: Readonly<Record<string, () => Promise<unknown>>> = {
     database.sql.begin((tx) => updateEndpoint(tx, 'm', ENDPOINT, { status: 'active' })),
   'its endpoint is deleted': () => database.sql.begin((tx) => deleteEndpoint(tx, 'm', ENDPOINT)),
   'it is redelivered': () => database.sql.begin((tx) => redeliver(tx, 'm', delivery)),
-  'its event is replayed': () =>
-    database.sql.begin(async (tx) => {
-      const endpoint = await findEndpoint(tx, 'm', ENDPOINT)
-      const range = { since: new Date(0), until: new Date(Date.now() + 1_000), eventTypes: null }
-      if (endpoint) await replayEvents(tx, endpoint, range)
-    }),
+  'its event is replayed': async () => {
+    const endpoint = await findEndpoint(database.sql, 'm', ENDPOINT)
+    if (endpoint) await runReplay(database.sql, endpoint)
+  },
   'the sweeper resumes what stalled': () => resumeStalledDeliveries(database.sql, 0, 0),
 }
 

@@ -1,0 +1,182 @@
+/** Advances a replay by one step: counts the attempts made, and makes the next deliveries pending. */
+
+import type { ReplayStatus } from '../../../domain/events/replay.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
+import { type Reached, SLICE, selectMatches } from './select-matches.js'
+
+/** State of a replay after a step. */
+export interface ReplayProgress {
+  readonly status: ReplayStatus
+  readonly counted: boolean
+  readonly rate: number | null
+  readonly matched: number
+  readonly sent: number
+  readonly failed: number
+  /** Deliveries that are pending without a first attempt of this replay. */
+  readonly open: number
+  /** Deliveries that this step made pending. */
+  readonly added: number
+  /** Whether a further step can add deliveries now: the end of the window is not reached, and the endpoint is active. */
+  readonly more: boolean
+  /** Whether the endpoint takes deliveries. */
+  readonly active: boolean
+}
+
+interface Row {
+  readonly endpoint_status: string
+  readonly status: ReplayStatus
+  readonly counted: boolean
+  readonly dry_run: boolean
+  readonly rate: number | null
+  readonly matched: number
+  readonly sent: number
+  readonly failed: number
+  readonly open: number
+  readonly scanned: boolean
+  readonly reached_at: string | null
+  readonly reached_id: string | null
+}
+
+/** Errors of a replay that cannot go on. */
+const ENDPOINT_DELETED = 'The endpoint was deleted'
+
+/**
+ * Advances a replay. All is one transaction: a delivery becomes pending exactly when the place behind it is reached.
+ *
+ * @param most - Most deliveries that may be pending without a first attempt of this replay after the step.
+ * @param burst - Most deliveries that the step adds.
+ * @returns `null` if there is no such replay.
+ */
+export async function advanceReplay(
+  sql: Sql,
+  id: string,
+  most: number,
+  burst: number,
+): Promise<ReplayProgress | null> {
+  return inTransaction(sql, async (tx) => {
+    // The endpoint is locked before its deliveries, as by every other change of them.
+    await tx`
+      SELECT 1 FROM webhook_endpoints WHERE id = (SELECT endpoint_id FROM webhook_replays WHERE id = ${id}) FOR SHARE`
+    await tx`SELECT 1 FROM webhook_replays WHERE id = ${id} FOR UPDATE`
+    await settle(tx, id)
+    const before = await read(tx, id)
+    if (!before) return null
+    const room = Math.min(burst, most - before.open)
+    const active = before.endpoint_status === 'active'
+    const goesOn = before.status === 'running' && before.counted && !before.scanned
+    const added = goesOn && active && room > 0 ? await add(tx, id, before, room) : 0
+    if (before.status === 'running') await finish(tx, id, before.endpoint_status)
+    const after = await read(tx, id)
+    if (!after) return null
+    const { status, counted, rate, matched, sent, failed, open } = after
+    const more = status === 'running' && counted && !after.scanned && active
+    return { status, counted, rate, matched, sent, failed, open, added, more, active }
+  })
+}
+
+async function read(tx: Transaction, id: string): Promise<Row | null> {
+  const [row] = await tx<Row[]>`
+    SELECT endpoint.status AS endpoint_status, replay.status, replay.counted, replay.dry_run, replay.rate, replay.matched,
+           replay.sent, replay.failed, replay.scanned, replay.reached_at::text, replay.reached_id,
+           (SELECT count(*)::int FROM webhook_replay_items WHERE replay_id = replay.id AND NOT failed) AS open
+    FROM webhook_replays replay JOIN webhook_endpoints endpoint ON endpoint.id = replay.endpoint_id
+    WHERE replay.id = ${id}`
+  return row ?? null
+}
+
+/**
+ * Counts the deliveries whose first attempt is in the log. One that has ended without an attempt was not sent, for
+ * example because its endpoint was deleted.
+ */
+async function settle(tx: Transaction, id: string): Promise<void> {
+  await tx`
+    WITH ended AS MATERIALIZED (
+      SELECT item.delivery_id, first.number IS NOT NULL AS sent, first.error IS NULL AS accepted
+      FROM webhook_replay_items item JOIN webhook_deliveries delivery ON delivery.id = item.delivery_id
+      LEFT JOIN LATERAL (
+        SELECT number, error FROM webhook_attempts
+        WHERE delivery_id = item.delivery_id AND number > item.attempts_before ORDER BY number LIMIT 1
+      ) AS first ON true
+      WHERE item.replay_id = ${id} AND NOT item.failed
+        AND (first.number IS NOT NULL OR delivery.status IN ('delivered', 'exhausted', 'cancelled'))
+    ), accepted AS (
+      DELETE FROM webhook_replay_items item USING ended
+      WHERE item.replay_id = ${id} AND item.delivery_id = ended.delivery_id AND (ended.accepted OR NOT ended.sent)
+    ), refused AS (
+      UPDATE webhook_replay_items item SET failed = true FROM ended
+      WHERE item.replay_id = ${id} AND item.delivery_id = ended.delivery_id AND ended.sent AND NOT ended.accepted
+    ), counts AS (
+      SELECT count(*) FILTER (WHERE sent) AS sent, count(*) FILTER (WHERE sent AND accepted) AS delivered,
+             count(*) FILTER (WHERE sent AND NOT accepted) AS failed FROM ended
+    )
+    UPDATE webhook_replays replay SET
+      sent = replay.sent + counts.sent, delivered = replay.delivered + counts.delivered,
+      failed = replay.failed + counts.failed
+    FROM counts WHERE replay.id = ${id} AND counts.sent > 0`
+}
+
+/**
+ * Makes the next matching deliveries pending. One that is about to be sent is left to that, and one that was sent since
+ * the replay began is counted. The others are sent now, also while the circuit of the endpoint is open, because a person
+ * has requested it.
+ */
+async function add(
+  tx: Transaction,
+  id: string,
+  { reached_at, reached_id }: Row,
+  room: number,
+): Promise<number> {
+  const reached: Reached | null =
+    reached_at === null || reached_id === null ? null : { at: reached_at, id: reached_id }
+  const [row] = await tx<{ added: number }[]>`
+    WITH replay AS (SELECT * FROM webhook_replays WHERE id = ${id}), ${selectMatches(tx, reached)}, next AS MATERIALIZED (
+      SELECT * FROM matching ORDER BY occurred_at, id LIMIT ${room}
+    ), made AS (
+      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format, event_type, payment_id, requested)
+      SELECT 'whd_' || substr(next.id, 5) || '_' || substr(endpoint.id, 5), next.merchant_id, next.id, endpoint.id,
+             endpoint.format, next.type, next.data ->> 'payment_id', true
+      FROM next CROSS JOIN replay JOIN webhook_endpoints endpoint ON endpoint.id = replay.endpoint_id
+      WHERE next.ready IS NOT TRUE AND next.done IS NOT TRUE ORDER BY next.occurred_at, next.id
+      ON CONFLICT (event_id, endpoint_id) DO UPDATE
+        SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL,
+            restarts = webhook_deliveries.restarts + 1, requested = true
+        WHERE (SELECT mode FROM replay) = 'all' OR webhook_deliveries.status <> 'delivered'
+      RETURNING id, attempts
+    ), items AS (
+      INSERT INTO webhook_replay_items (replay_id, delivery_id, attempts_before)
+      SELECT ${id}, id, attempts FROM made
+      UNION ALL
+      SELECT ${id}, delivery_id, attempts FROM next WHERE ready
+      ON CONFLICT DO NOTHING
+      RETURNING 1
+    ), place AS (
+      -- Behind the last delivery added if the step is full, else behind the slice.
+      SELECT occurred_at, id FROM (
+        SELECT occurred_at, id FROM next WHERE (SELECT count(*) FROM next) = ${room}
+        UNION ALL
+        SELECT occurred_at, id FROM slice WHERE (SELECT count(*) FROM next) < ${room}
+      ) AS behind ORDER BY occurred_at DESC, id DESC LIMIT 1
+    ), moved AS (
+      UPDATE webhook_replays SET
+        sent = sent + (SELECT count(*) FROM next WHERE done),
+        delivered = delivered + (SELECT count(*) FROM next WHERE done),
+        reached_at = coalesce((SELECT occurred_at FROM place), reached_at),
+        reached_id = coalesce((SELECT id FROM place), reached_id),
+        scanned = (SELECT count(*) FROM next) < ${room} AND (SELECT count(*) FROM slice) < ${SLICE},
+        touched_at = clock_timestamp()
+      WHERE id = ${id}
+    )
+    SELECT (SELECT count(*)::int FROM items) AS added, pg_notify('sealer', '')`
+  return row?.added ?? 0
+}
+
+/** Ends a replay that has sent all, or whose endpoint was deleted. */
+async function finish(tx: Transaction, id: string, endpointStatus: string): Promise<void> {
+  const deleted = endpointStatus === 'deleted'
+  await tx`
+    UPDATE webhook_replays replay SET
+      status = ${deleted ? 'failed' : 'completed'}, failure = ${deleted ? ENDPOINT_DELETED : null},
+      finished_at = clock_timestamp()
+    WHERE id = ${id} AND (${deleted} OR scanned AND counted AND NOT EXISTS (
+      SELECT FROM webhook_replay_items WHERE replay_id = ${id} AND NOT failed))`
+}
