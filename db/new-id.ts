@@ -36,11 +36,8 @@ export type IdPrefix =
   | 'fsp'
   | 'mov'
   | 'fall'
-<<<<<<< HEAD
   | 'trf'
-=======
   | 'whr'
->>>>>>> 1c13897 (feat(events): replay past events by a durable workflow of any size)
 
 let lastTime = 0
 let counter = 0

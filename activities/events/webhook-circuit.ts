@@ -254,6 +254,8 @@ async function send(
   const context = Context.current()
   const delivery = await loadAttempt(sql, id)
   if (!delivery || delivery.body === null || (await settleWithoutAttempt(sql, id, delivery))) return null
+  // It was requested since it was found, so its own workflow sends it.
+  if (delivery.requested) return null
   for (let tries = 1; tries <= GATE_TRIES; tries += 1) {
     const pass = await gate.enter(delivery.endpoint_id)
     if (pass.kind === 'go') {

@@ -8,6 +8,7 @@ import {
   createWebhookDeliveryActivities,
   WEBHOOK_ACTIVITY_SLOTS,
 } from '../../activities/events/webhook-delivery.js'
+import { createWebhookReplayActivities } from '../../activities/events/webhook-replay.js'
 import type { Sql, Transaction } from '../../db/connect.js'
 import { appendEvent } from '../../db/events/log/append-event.js'
 import type { NewEvent } from '../../db/events/log/append-events.js'
@@ -78,6 +79,7 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
       log: { warn() {} },
       wakePauseMs: 1,
     }),
+    ...createWebhookReplayActivities({ sql }),
   }
   const startWorker = async () =>
     Worker.create({

@@ -139,7 +139,7 @@ async function add(
       WHERE next.ready IS NOT TRUE AND next.done IS NOT TRUE ORDER BY next.occurred_at, next.id
       ON CONFLICT (event_id, endpoint_id) DO UPDATE
         SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL,
-            restarts = webhook_deliveries.restarts + 1, requested = true
+            restarts = webhook_deliveries.restarts + 1, requested = true, turn = NULL
         WHERE (SELECT mode FROM replay) = 'all' OR webhook_deliveries.status <> 'delivered'
       RETURNING id, attempts
     ), items AS (

@@ -29,7 +29,8 @@ export async function findCircuit(sql: Queryable, endpointId: string): Promise<C
            coalesce(circuit.probes, 0) AS probes, coalesce(circuit.drained_to, 0) AS drained_to,
            coalesce(circuit.due_at, now()) AS due_at,
            EXISTS (SELECT FROM webhook_deliveries
-                   WHERE endpoint_id = endpoint.id AND status = 'pending' AND created_at < circuit.since) AS backlog
+                   WHERE endpoint_id = endpoint.id AND status = 'pending' AND NOT requested
+                     AND created_at < circuit.since) AS backlog
     FROM webhook_endpoints endpoint LEFT JOIN webhook_circuits circuit ON circuit.endpoint_id = endpoint.id
     WHERE endpoint.id = ${endpointId}`
   return row ?? null
@@ -47,7 +48,10 @@ export interface SendableDelivery {
   readonly sequence: bigint
 }
 
-/** Returns the pending deliveries of an endpoint whose events come after a sequence, in their order. */
+/**
+ * Returns the pending deliveries of an endpoint whose events come after a sequence, in their order. Those that a person
+ * has requested are left to their own workflows, which send them now: no other may send them at the same time.
+ */
 export async function pendingInOrder(
   sql: Queryable,
   endpointId: string,
@@ -58,6 +62,7 @@ export async function pendingInOrder(
   return sql<SendableDelivery[]>`
     SELECT delivery.id, event.sequence
     FROM webhook_deliveries delivery JOIN events event ON event.id = delivery.event_id
-    WHERE delivery.endpoint_id = ${endpointId} AND delivery.status = 'pending' AND event.sequence > ${after}
+    WHERE delivery.endpoint_id = ${endpointId} AND delivery.status = 'pending' AND NOT delivery.requested
+      AND event.sequence > ${after}
     ORDER BY event.sequence LIMIT ${most} OFFSET ${skip}`
 }

@@ -20,7 +20,8 @@ export async function closeCircuit(sql: Sql, endpointId: string, after: bigint |
       SET state = 'closed', since = clock_timestamp(), failures = '{}', probes = 0, refusals = 0
       WHERE endpoint_id = ${endpointId} AND (${after}::bigint IS NULL OR NOT EXISTS (
         SELECT FROM webhook_deliveries delivery JOIN events event ON event.id = delivery.event_id
-        WHERE delivery.endpoint_id = ${endpointId} AND delivery.status = 'pending' AND event.sequence > ${after}))`
+        WHERE delivery.endpoint_id = ${endpointId} AND delivery.status = 'pending' AND NOT delivery.requested
+          AND event.sequence > ${after}))`
     if (closed.count === 0) return false
     await clearAlert(tx, endpointId)
     return true
