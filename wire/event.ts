@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { DISABLED_REASONS, FAILING_REASONS } from '../domain/events/endpoint-status.js'
 import { EVENT_TYPES, type EventType } from '../domain/events/event.js'
+import { SCHEMA_VERSIONS } from '../domain/events/schema-version.js'
 import { Batch, BatchItem } from './batch.js'
 import { ControlChangeState } from './control-change.js'
 import { Deposit } from './deposit.js'
@@ -166,7 +167,11 @@ export type WalletLowBalance = z.infer<typeof WalletLowBalance>
 
 /** `webhook.test`. */
 export const WebhookTested = z
-  .object({ endpoint_id: z.string(), message: z.string() })
+  .object({
+    endpoint_id: z.string(),
+    message: z.string(),
+    schema_version: z.enum(SCHEMA_VERSIONS).meta({ description: 'Version of this event. Since 2026-11-28.' }),
+  })
   .meta({ id: 'WebhookTested', description: 'A test of one endpoint.' })
 export type WebhookTested = z.infer<typeof WebhookTested>
 

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { CIRCUIT_STATES } from '../domain/events/circuit.js'
 import { ENDPOINT_STATUSES } from '../domain/events/endpoint-status.js'
 import { EVENT_TYPES } from '../domain/events/event.js'
+import { NEWEST_SCHEMA_VERSION, SCHEMA_VERSIONS } from '../domain/events/schema-version.js'
 import { Instant } from './time.js'
 
 const DEFAULT_GRACE_SECONDS = 86_400
@@ -21,6 +22,9 @@ const format = z.enum(['keyturn', 'layer1']).meta({
   description:
     '`layer1` sends deposits and balances as layer1:digital:… events. Events that this format lacks are sent as usual.',
 })
+const schemaVersion = z.enum(SCHEMA_VERSIONS).meta({
+  description: 'Version of the data of events. It affects later events only: a delivery keeps its bytes.',
+})
 const url = z.string().min(1).max(2_048).meta({ example: 'https://shop.example/webhooks' })
 
 export const WebhookEndpoint = z
@@ -29,6 +33,7 @@ export const WebhookEndpoint = z
     url: z.string(),
     event_types: z.array(z.string()).readonly().nullable(),
     format,
+    schema_version: schemaVersion,
     status: z.enum(ENDPOINT_STATUSES).meta({
       description:
         'Deliveries of an endpoint that is `paused` or `disabled` are held, and their 24 hours stand still. `disabled`: through the API, or because it answered 410.',
@@ -65,6 +70,7 @@ export const NewWebhookEndpoint = z.strictObject({
   url,
   event_types: eventTypes.optional(),
   format: format.default('keyturn'),
+  schema_version: schemaVersion.default(NEWEST_SCHEMA_VERSION),
 })
 export type NewWebhookEndpoint = z.input<typeof NewWebhookEndpoint>
 
@@ -73,6 +79,7 @@ export const WebhookEndpointChange = z.strictObject({
   url: url.optional(),
   event_types: eventTypes.optional(),
   format: format.optional(),
+  schema_version: schemaVersion.optional(),
   status: z.enum(['active', 'disabled']).optional(),
 })
 export type WebhookEndpointChange = z.input<typeof WebhookEndpointChange>

@@ -52,6 +52,7 @@ function viewFields(row: EndpointRow): Omit<WebhookEndpoint, 'status'> {
     url: row.url,
     event_types: row.event_types,
     format: row.format,
+    schema_version: row.schema_version,
     circuit: row.circuit,
     previous_secret_until: row.previous_secret_until?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),

@@ -97,6 +97,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
           url: checked,
           eventTypes: body.event_types ?? null,
           format: body.format,
+          schemaVersion: body.schema_version,
           seal,
         },
         environment.KEYTURN_WEBHOOK_ENDPOINTS,
@@ -129,6 +130,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
         url: checked,
         eventTypes: body.event_types,
         format: body.format,
+        schemaVersion: body.schema_version,
         status: body.status,
       })
       if (endpoint) await appendAudit(tx, endpointAudit(c, 'webhook_endpoint.changed', endpoint, body))

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import type { Sql } from '../../db/connect.js'
 import { createEndpoint } from '../../db/events/webhooks/create-endpoint.js'
 import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
+import { NEWEST_SCHEMA_VERSION } from '../../domain/events/schema-version.js'
 import { formatWebhookSecret } from '../../domain/events/webhook-signature.js'
 import { sealSecret } from '../../vault/seal-secret.js'
 
@@ -15,12 +16,21 @@ export interface TestEndpoint {
   /** Default: every type. */
   readonly eventTypes?: string[]
   readonly format?: EndpointRow['format']
+  /** Default: the newest. */
+  readonly schemaVersion?: EndpointRow['schema_version']
 }
 
 /** Creates the endpoint. @returns Its row, and its secret in the clear. */
 export async function createTestEndpoint(
   sql: Sql,
-  { merchantId, url, masterKey, eventTypes, format = 'keyturn' }: TestEndpoint,
+  {
+    merchantId,
+    url,
+    masterKey,
+    eventTypes,
+    format = 'keyturn',
+    schemaVersion = NEWEST_SCHEMA_VERSION,
+  }: TestEndpoint,
 ): Promise<EndpointRow & { secret: string }> {
   const secret = formatWebhookSecret(randomBytes(32))
   const row = await sql.begin((tx) =>
@@ -29,6 +39,7 @@ export async function createTestEndpoint(
       url,
       eventTypes: eventTypes ?? null,
       format,
+      schemaVersion,
       seal: (id) => sealSecret(masterKey, Buffer.from(secret), { table: 'webhook_endpoints', key: [id] }),
     }),
   )

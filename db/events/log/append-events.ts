@@ -1,6 +1,7 @@
 /** Records events and their deliveries in one round trip, in the transaction of the changes that they report. */
 
 import type { EventType } from '../../../domain/events/event.js'
+import { NEWEST_SCHEMA_VERSION } from '../../../domain/events/schema-version.js'
 import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 
@@ -17,7 +18,7 @@ export interface NewEvent {
 
 /**
  * Inserts the events in order, and a delivery for every endpoint of the merchant that subscribes to them
- * (`held` if the endpoint is disabled). The commit wakes the sealer, which then assigns sequence and body.
+ * (`held` unless the endpoint is active). The commit wakes the sealer, which then assigns sequence and body.
  *
  * @returns The ids of the events, in the same order.
  */
@@ -42,9 +43,10 @@ export async function appendEvents(tx: Transaction, events: readonly NewEvent[])
         AS excluded (event_id, endpoint_id)
     ), delivery AS (
       INSERT INTO webhook_deliveries
-        (id, merchant_id, event_id, endpoint_id, format, status, event_type, payment_id)
+        (id, merchant_id, event_id, endpoint_id, format, schema_version, status, event_type, payment_id)
       SELECT 'whd_' || substr(event.id, 5) || '_' || substr(endpoint.id, 5), event.merchant_id, event.id, endpoint.id,
-             endpoint.format, CASE endpoint.status WHEN 'active' THEN 'pending' ELSE 'held' END,
+             endpoint.format, nullif(endpoint.schema_version, ${NEWEST_SCHEMA_VERSION}),
+             CASE endpoint.status WHEN 'active' THEN 'pending' ELSE 'held' END,
              event.type, event.data ->> 'payment_id'
       FROM event JOIN webhook_endpoints endpoint ON endpoint.merchant_id = event.merchant_id
       WHERE endpoint.status <> 'deleted'

@@ -1,8 +1,10 @@
 /** Gives committed events their gap-free sequence and freezes their bytes. One sealer runs it at a time. */
 
 import type { EventType } from '../../../domain/events/event.js'
+import { NEWEST_SCHEMA_VERSION } from '../../../domain/events/schema-version.js'
 import type { EventEnvelope } from '../../../wire/event.js'
 import type { Sql, Transaction } from '../../connect.js'
+import { writeVersion } from './freeze-version.js'
 import { type SealFailure, sealInTurn, type Unsealed } from './seal-in-turn.js'
 import { toLayer1 } from './to-layer1.js'
 
@@ -14,6 +16,8 @@ interface Row extends Unsealed {
   readonly type: EventType
   readonly occurred_at: Date
   readonly data: Record<string, unknown>
+  /** Versions of its deliveries that are not the newest. */
+  readonly versions: readonly string[]
   /** Last sequence of the merchant. `null` before its first event. */
   readonly last_sequence: bigint | null
 }
@@ -23,6 +27,7 @@ interface Sealed {
   readonly sequence: number
   readonly body: string
   readonly layer1: string | null
+  readonly older: readonly { readonly version: string; readonly body: string }[]
 }
 
 /**
@@ -44,7 +49,9 @@ export async function sealEvents(sql: Sql): Promise<number> {
 
 async function readRows(tx: Transaction, most: number): Promise<Row[]> {
   return tx<Row[]>`
-    SELECT id, position, merchant_id, type, subject, occurred_at, data, seal_failures, last.sequence AS last_sequence
+    SELECT id, position, merchant_id, type, subject, occurred_at, data, seal_failures, last.sequence AS last_sequence,
+           ARRAY(SELECT DISTINCT schema_version FROM webhook_deliveries
+                 WHERE event_id = events.id AND schema_version IS NOT NULL) AS versions
     FROM events LEFT JOIN event_sequences last USING (merchant_id)
     WHERE events.sequence IS NULL AND (seal_after IS NULL OR seal_after < clock_timestamp())
     ORDER BY position LIMIT ${most}`
@@ -68,7 +75,7 @@ async function seal(tx: Transaction, rows: readonly Row[]): Promise<SealFailure<
   return failures
 }
 
-function freeze(row: Row, sequence: number): Pick<Sealed, 'body' | 'layer1'> {
+function freeze(row: Row, sequence: number): Omit<Sealed, 'row' | 'sequence'> {
   const envelope: EventEnvelope = {
     id: row.id,
     event: row.type,
@@ -77,7 +84,11 @@ function freeze(row: Row, sequence: number): Pick<Sealed, 'body' | 'layer1'> {
     data: row.data,
   }
   const layer1 = toLayer1(envelope)
-  return { body: JSON.stringify(envelope), layer1: layer1 && JSON.stringify(layer1) }
+  return {
+    body: JSON.stringify(envelope),
+    layer1: layer1 && JSON.stringify(layer1),
+    older: row.versions.map((version) => ({ version, body: writeVersion(envelope, version) })),
+  }
 }
 
 async function save(
@@ -87,13 +98,19 @@ async function save(
 ): Promise<void> {
   if (sealed.length === 0) return
   const merchants = [...sequences.entries()]
+  const older = sealed.flatMap(({ row, older }) => older.map((each) => ({ ...each, id: row.id })))
   await tx`
     WITH last AS (
       INSERT INTO event_sequences (merchant_id, sequence)
       SELECT * FROM unnest(${merchants.map(([id]) => id)}::text[], ${merchants.map(([, last]) => last)}::bigint[])
       ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence
+    ), older AS (
+      INSERT INTO event_bodies (event_id, schema_version, body)
+      SELECT id, version, convert_to(body, 'UTF8')
+      FROM unnest(${older.map(({ id }) => id)}::text[], ${older.map(({ version }) => version)}::text[],
+                  ${older.map(({ body }) => body)}::text[]) AS older (id, version, body)
     )
-    UPDATE events SET sequence = sealed.sequence, body = convert_to(sealed.body, 'UTF8'),
+    UPDATE events SET sequence = sealed.sequence, schema_version = ${NEWEST_SCHEMA_VERSION}, body = convert_to(sealed.body, 'UTF8'),
                       layer1_body = convert_to(sealed.layer1, 'UTF8')
     FROM unnest(
       ${sealed.map(({ row }) => row.id)}::text[], ${sealed.map((each) => each.sequence)}::bigint[],

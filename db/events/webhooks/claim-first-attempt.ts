@@ -23,6 +23,9 @@ export async function claimFirstAttempt(sql: Queryable, deliveryId: string): Pro
       WHERE webhook_deliveries.id = ${deliveryId} AND webhook_deliveries.status = 'pending'
         AND first_attempt_at IS NULL AND attempts = 0 AND restarts = 0
         AND event.id = event_id AND event.body IS NOT NULL
+        AND (webhook_deliveries.schema_version IS NULL OR EXISTS (
+          SELECT FROM event_bodies older
+          WHERE older.event_id = event.id AND older.schema_version = webhook_deliveries.schema_version))
         AND endpoint.id = endpoint_id AND endpoint.status = 'active'
         AND (requested OR NOT EXISTS (
           SELECT FROM webhook_circuits circuit WHERE circuit.endpoint_id = endpoint.id AND circuit.state <> 'closed'))

@@ -1,6 +1,7 @@
 /** Registers a webhook endpoint. */
 
 import { KeyturnError } from '../../../domain/errors.js'
+import { NEWEST_SCHEMA_VERSION } from '../../../domain/events/schema-version.js'
 import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import { type EndpointRow, endpointColumns } from './endpoint-row.js'
@@ -11,6 +12,8 @@ export interface NewEndpoint {
   readonly url: string
   readonly eventTypes: readonly string[] | null
   readonly format: EndpointRow['format']
+  /** Version of the data of events. Default: the newest. */
+  readonly schemaVersion?: EndpointRow['schema_version']
   /** Seals the UTF-8 bytes of the endpoint's secret (`whsec_…`) for the row with this id. */
   readonly seal: (id: string) => Buffer
 }
@@ -41,9 +44,10 @@ export async function createEndpoint(
   }
   const id = newId('whe')
   const [row] = await tx<EndpointRow[]>`
-    INSERT INTO webhook_endpoints (id, merchant_id, url, event_types, format, secret_sealed)
+    INSERT INTO webhook_endpoints (id, merchant_id, url, event_types, format, schema_version, secret_sealed)
     VALUES (${id}, ${endpoint.merchantId}, ${endpoint.url},
-            ${endpoint.eventTypes === null ? null : [...endpoint.eventTypes]}, ${endpoint.format}, ${endpoint.seal(id)})
+            ${endpoint.eventTypes === null ? null : [...endpoint.eventTypes]}, ${endpoint.format},
+            ${endpoint.schemaVersion ?? NEWEST_SCHEMA_VERSION}, ${endpoint.seal(id)})
     RETURNING ${endpointColumns(tx)}`
   if (!row) throw new Error('The endpoint was not inserted')
   return row

@@ -2,6 +2,7 @@
 
 import type { CircuitState } from '../../../domain/events/circuit.js'
 import type { EndpointStatus } from '../../../domain/events/endpoint-status.js'
+import type { SchemaVersion } from '../../../domain/events/schema-version.js'
 import type { Queryable } from '../../connect.js'
 
 export interface EndpointRow {
@@ -11,6 +12,8 @@ export interface EndpointRow {
   /** Types that the endpoint subscribes to. `null` for every type. */
   readonly event_types: string[] | null
   readonly format: 'keyturn' | 'layer1'
+  /** Version of the data of later events. */
+  readonly schema_version: SchemaVersion
   readonly status: EndpointStatus | 'deleted'
   /** Time until which the previous secret signs as well. `null` if none does. */
   readonly previous_secret_until: Date | null
@@ -20,5 +23,5 @@ export interface EndpointRow {
 
 /** Returns the columns of `EndpointRow`. Only the sender reads secrets. */
 export const endpointColumns = (sql: Queryable) =>
-  sql`id, merchant_id, url, event_types, format, status, previous_secret_until, created_at,
+  sql`id, merchant_id, url, event_types, format, schema_version, status, previous_secret_until, created_at,
       coalesce((SELECT state FROM webhook_circuits WHERE endpoint_id = webhook_endpoints.id), 'closed') AS circuit`

@@ -4,6 +4,7 @@ import type { CircuitState } from '../../../domain/events/circuit.js'
 import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
 import type { EventType } from '../../../domain/events/event.js'
 import type { Queryable } from '../../connect.js'
+import { freezeVersion } from '../log/freeze-version.js'
 import type { EndpointRow } from './endpoint-row.js'
 
 export interface LoadedAttempt {
@@ -32,18 +33,27 @@ export interface LoadedAttempt {
   /** Milliseconds since its window runs again, by the clock of the database. `null` unless its workflow started. */
   readonly window_age_ms: number | null
   readonly url: string
-  /** Frozen bytes in the delivery's format. `null` until the event is sealed. */
+  /** Frozen bytes in the delivery's format and version. `null` until the event is sealed. */
   readonly body: Buffer | null
   readonly secret_sealed: Buffer
   /** Previous secret. `null` after its grace period. */
   readonly previous_secret_sealed: Buffer | null
 }
 
-/** Reads a delivery with its event and endpoint. `null` if there is no such delivery. */
+/**
+ * Reads a delivery with its event and endpoint. `null` if there is no such delivery. It stores the bytes of one
+ * whose event was sealed before the delivery was made, if they are not those of the event.
+ */
 export async function loadAttempt(sql: Queryable, deliveryId: string): Promise<LoadedAttempt | null> {
-  const [row] = await sql<LoadedAttempt[]>`
-    SELECT ${attemptColumns(sql)} FROM ${attemptTables(sql)} WHERE delivery.id = ${deliveryId}`
-  return row ?? null
+  const read = () => sql<(LoadedAttempt & { sealed: boolean })[]>`
+    SELECT ${attemptColumns(sql)}, event.body IS NOT NULL AS sealed
+    FROM ${attemptTables(sql)} WHERE delivery.id = ${deliveryId}`
+  const [row] = await read()
+  if (!row) return null
+  if (row.body !== null || !row.sealed) return row
+  await freezeVersion(sql, deliveryId)
+  const [frozen] = await read()
+  return frozen ?? null
 }
 
 /** Returns the tables that `attemptColumns` reads. */
@@ -51,7 +61,8 @@ export const attemptTables = (sql: Queryable) => sql`
   webhook_deliveries delivery
   JOIN events event ON event.id = delivery.event_id
   JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
-  LEFT JOIN webhook_circuits circuit ON circuit.endpoint_id = delivery.endpoint_id`
+  LEFT JOIN webhook_circuits circuit ON circuit.endpoint_id = delivery.endpoint_id
+  LEFT JOIN event_bodies older ON older.event_id = delivery.event_id AND older.schema_version = delivery.schema_version`
 
 /** Returns the columns of `LoadedAttempt`. */
 export const attemptColumns = (sql: Queryable) => sql`
@@ -65,4 +76,6 @@ export const attemptColumns = (sql: Queryable) => sql`
   (extract(epoch FROM clock_timestamp() - delivery.window_started_at) * 1000)::float8 AS window_age_ms,
   endpoint.url, endpoint.secret_sealed,
   CASE WHEN endpoint.previous_secret_until > now() THEN endpoint.previous_secret_sealed END AS previous_secret_sealed,
-  CASE WHEN delivery.format = 'layer1' AND event.layer1_body IS NOT NULL THEN event.layer1_body ELSE event.body END AS body`
+  CASE WHEN delivery.format = 'layer1' AND event.layer1_body IS NOT NULL THEN event.layer1_body
+       WHEN delivery.schema_version IS NULL THEN event.body
+       ELSE older.body END AS body`

@@ -11,6 +11,8 @@ export interface EndpointChange {
   readonly eventTypes?: readonly string[] | null | undefined
   /** Format of later events. Existing deliveries keep their bytes. */
   readonly format?: EndpointRow['format'] | undefined
+  /** Version of later events. Existing deliveries keep their bytes. */
+  readonly schemaVersion?: EndpointRow['schema_version'] | undefined
   /** Status. `disabled` holds pending deliveries, `active` releases held ones. */
   readonly status?: 'active' | 'disabled' | undefined
 }
@@ -28,7 +30,7 @@ export async function updateEndpoint(
   const [row] = await tx<EndpointRow[]>`
     UPDATE webhook_endpoints SET
       url = ${change.url ?? before.url}, event_types = ${eventTypes === null ? null : [...eventTypes]},
-      format = ${change.format ?? before.format}
+      format = ${change.format ?? before.format}, schema_version = ${change.schemaVersion ?? before.schema_version}
     WHERE id = ${id} RETURNING ${endpointColumns(tx)}`
   if (!row) return null
   const moved = change.status === undefined ? row : await changeEndpointStatus(tx, row, change.status)

@@ -187,6 +187,20 @@ describe('endpoints', () => {
     expect((await api.call({ path: `${ENDPOINTS}/${id}` })).status).toBe(404)
   })
 
+  test('have the newest schema version, and move to another one and back', async () => {
+    const { id, schema_version: newest } = await create()
+    const { json: document } = await api.call({ path: '/openapi.json' })
+    const versions = document.components.schemas.WebhookEndpoint.properties.schema_version.enum
+    expect(versions.at(-1)).toBe(newest)
+    const move = (schema_version: string) =>
+      api.call({ method: 'PATCH', path: `${ENDPOINTS}/${id}`, body: { schema_version } })
+    for (const version of [...versions, versions[0], newest]) {
+      expect((await move(version)).json.data.schema_version).toBe(version)
+    }
+    expect((await move('2020-01-01')).status).toBe(400)
+    expect((await create({ schema_version: versions[0] })).schema_version).toBe(versions[0])
+  })
+
   test('are paused and resumed, twice without effect, and disabled ones enabled', async () => {
     const { id } = await create()
     const event = await happen()

@@ -1,0 +1,56 @@
+/** Holds the data of each type of event, in each version, against its schema and against what was published. */
+
+import { describe, expect, test } from 'vitest'
+import { EVENT_TYPES } from '../../domain/events/event.js'
+import {
+  NEWEST_SCHEMA_VERSION,
+  SCHEMA_VERSIONS,
+  toSchemaVersion,
+} from '../../domain/events/schema-version.js'
+import { EVENT_DATA } from '../../wire/event.js'
+import { EVENT_DATA_IN } from '../../wire/event-versions.js'
+import { WebhookEndpoint } from '../../wire/webhook-endpoint.js'
+import { fieldsOf, sampleOf } from '../stage/json-schema.js'
+
+const older = SCHEMA_VERSIONS.filter((version) => version !== NEWEST_SCHEMA_VERSION)
+
+describe.each(SCHEMA_VERSIONS)('the version %s', (version) => {
+  test.each(EVENT_TYPES)('of %s has exactly the fields of its schema', (type) => {
+    for (const full of [true, false]) {
+      const data = sampleOf(EVENT_DATA[type], full) as Record<string, unknown>
+      expect(EVENT_DATA[type].parse(data)).toEqual(data)
+      const before = JSON.stringify(data)
+      const written = toSchemaVersion(type, data, NEWEST_SCHEMA_VERSION, version)
+      expect(EVENT_DATA_IN[version][type].parse(written)).toEqual(written)
+      expect(JSON.stringify(data)).toBe(before)
+      expect(JSON.stringify(toSchemaVersion(type, written, version, version))).toBe(JSON.stringify(written))
+    }
+  })
+
+  test('is one that an endpoint can have', () => {
+    expect(WebhookEndpoint.shape.schema_version.parse(version)).toBe(version)
+  })
+})
+
+test.each(older)('the version %s is as it was published', async (version) => {
+  const fields = Object.fromEntries(
+    EVENT_TYPES.map((type) => [type, fieldsOf(EVENT_DATA_IN[version][type])] as const),
+  )
+  await expect(`${JSON.stringify(fields, null, 2)}\n`).toMatchFileSnapshot(`./event-versions/${version}.json`)
+})
+
+test('each version differs from the one before', () => {
+  for (const [index, version] of older.entries()) {
+    const next = SCHEMA_VERSIONS[index + 1] ?? NEWEST_SCHEMA_VERSION
+    const changed = EVENT_TYPES.filter(
+      (type) => fieldsOf(EVENT_DATA_IN[version][type]).join() !== fieldsOf(EVENT_DATA_IN[next][type]).join(),
+    )
+    expect(changed).not.toEqual([])
+  }
+})
+
+test('the newest version leaves data as it is', () => {
+  const data = { id: 'dep_1', decision: null }
+  expect(toSchemaVersion('deposit.status_changed', data, '2026-11-28', '2026-11-28')).toBe(data)
+  expect(toSchemaVersion('deposit.status_changed', data, '2026-11-28', '2026-11-01')).toEqual({ id: 'dep_1' })
+})

@@ -1,0 +1,29 @@
+/** The data of each type of event in each version. */
+
+import type { z } from 'zod'
+import type { EventType } from '../domain/events/event.js'
+import type { SchemaVersion } from '../domain/events/schema-version.js'
+import { Deposit } from './deposit.js'
+import { EVENT_DATA, WebhookTested } from './event.js'
+
+/** `deposit.status_changed` before 2026-11-28. */
+export const Deposit20261101 = Deposit.omit({ decision: true }).meta({
+  id: 'Deposit20261101',
+  description: 'A transfer to an address of the merchant, in the version 2026-11-01.',
+})
+
+/** `webhook.test` before 2026-11-28. */
+export const WebhookTested20261101 = WebhookTested.omit({ schema_version: true }).meta({
+  id: 'WebhookTested20261101',
+  description: 'A test of one endpoint, in the version 2026-11-01.',
+})
+
+/** Schemas of `data` by version and type. A type that a version did not change has the schema of the next one. */
+export const EVENT_DATA_IN: Readonly<Record<SchemaVersion, Readonly<Record<EventType, z.ZodType>>>> = {
+  '2026-11-01': {
+    ...EVENT_DATA,
+    'deposit.status_changed': Deposit20261101,
+    'webhook.test': WebhookTested20261101,
+  },
+  '2026-11-28': EVENT_DATA,
+}
