@@ -1,16 +1,27 @@
 /** The data of each type of event in each version. */
 
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { EventType } from '../domain/events/event.js'
 import type { SchemaVersion } from '../domain/events/schema-version.js'
 import { Deposit } from './deposit.js'
-import { EVENT_DATA, WebhookTested } from './event.js'
+import { BalanceUpdated, EVENT_DATA, WebhookTested } from './event.js'
 
 /** `deposit.status_changed` before 2026-11-28. */
 export const Deposit20261101 = Deposit.omit({ decision: true }).meta({
   id: 'Deposit20261101',
   description: 'A transfer to an address of the merchant, in the version 2026-11-01.',
 })
+
+/** `balance.updated` before 2026-11-28. */
+export const BalanceUpdated20261101 = BalanceUpdated.omit({ transfer_id: true })
+  .extend({
+    address_id: z.string().meta({ description: 'Empty for a balance without an address.' }),
+    address: z.string().meta({ description: 'Empty for a balance without an address.' }),
+  })
+  .meta({
+    id: 'BalanceUpdated20261101',
+    description: 'The balances of an address after a step of a deposit, in the version 2026-11-01.',
+  })
 
 /** `webhook.test` before 2026-11-28. */
 export const WebhookTested20261101 = WebhookTested.omit({ schema_version: true }).meta({
@@ -23,6 +34,7 @@ export const EVENT_DATA_IN: Readonly<Record<SchemaVersion, Readonly<Record<Event
   '2026-11-01': {
     ...EVENT_DATA,
     'deposit.status_changed': Deposit20261101,
+    'balance.updated': BalanceUpdated20261101,
     'webhook.test': WebhookTested20261101,
   },
   '2026-11-28': EVENT_DATA,
