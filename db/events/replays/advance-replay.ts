@@ -1,6 +1,7 @@
 /** Advances a replay by one step: counts the attempts made, and makes the next deliveries pending. */
 
 import type { ReplayStatus } from '../../../domain/events/replay.js'
+import { NEWEST_SCHEMA_VERSION } from '../../../domain/events/schema-version.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { type Reached, SLICE, selectMatches } from './select-matches.js'
 
@@ -132,9 +133,10 @@ async function add(
     WITH replay AS (SELECT * FROM webhook_replays WHERE id = ${id}), ${selectMatches(tx, reached)}, next AS MATERIALIZED (
       SELECT * FROM matching ORDER BY occurred_at, id LIMIT ${room}
     ), made AS (
-      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format, event_type, payment_id, requested)
+      INSERT INTO webhook_deliveries
+        (id, merchant_id, event_id, endpoint_id, format, schema_version, event_type, payment_id, requested)
       SELECT 'whd_' || substr(next.id, 5) || '_' || substr(endpoint.id, 5), next.merchant_id, next.id, endpoint.id,
-             endpoint.format, next.type, next.data ->> 'payment_id', true
+             endpoint.format, nullif(endpoint.schema_version, ${NEWEST_SCHEMA_VERSION}), next.type, next.data ->> 'payment_id', true
       FROM next CROSS JOIN replay JOIN webhook_endpoints endpoint ON endpoint.id = replay.endpoint_id
       WHERE next.ready IS NOT TRUE AND next.done IS NOT TRUE ORDER BY next.occurred_at, next.id
       ON CONFLICT (event_id, endpoint_id) DO UPDATE

@@ -9,11 +9,11 @@ import { claimFirstAttempt } from '../../../../db/events/webhooks/claim-first-at
 import type { EndpointRow } from '../../../../db/events/webhooks/endpoint-row.js'
 import { loadAttempt } from '../../../../db/events/webhooks/load-attempt.js'
 import { redeliver } from '../../../../db/events/webhooks/redeliver.js'
-import { replayEvents } from '../../../../db/events/webhooks/replay-events.js'
 import { updateEndpoint } from '../../../../db/events/webhooks/update-endpoint.js'
 import { newId } from '../../../../db/new-id.js'
 import { NEWEST_SCHEMA_VERSION, type SchemaVersion } from '../../../../domain/events/schema-version.js'
 import { createTestEndpoint } from '../../../stage/create-test-endpoint.js'
+import { runReplay } from '../../../stage/run-replay.js'
 import { freshDatabase, type TestDatabase } from '../../../support/database.js'
 
 const FIRST: SchemaVersion = '2026-11-01'
@@ -52,13 +52,7 @@ async function merchant() {
     },
     move: (endpoint: EndpointRow, schemaVersion: SchemaVersion) =>
       sql.begin((tx) => updateEndpoint(tx, merchantId, endpoint.id, { schemaVersion })),
-    async replay(endpoint: EndpointRow): Promise<number> {
-      const [row] = await sql<{ version: SchemaVersion }[]>`
-        SELECT schema_version AS version FROM webhook_endpoints WHERE id = ${endpoint.id}`
-      const range = { since: new Date(0), until: new Date(Date.now() + 60_000), eventTypes: null }
-      const now = { ...endpoint, schema_version: row?.version ?? endpoint.schema_version }
-      return sql.begin((tx) => replayEvents(tx, now, range))
-    },
+    replay: async (endpoint: EndpointRow) => (await runReplay(sql, endpoint)).renewed,
   }
 }
 
