@@ -144,6 +144,7 @@ export function renderStatus(view: View, withdrawal: Withdrawal): string {
   const { words } = view
   const title = fill(words.withdrawal_of, { amount: amountOf(withdrawal) })
   const isOver = ['confirmed', 'failed', 'cancelled'].includes(withdrawal.status)
+  const fee = withdrawal.status === 'confirmed' ? words.fee_paid : words.fee
   return renderPage(
     view,
     title,
@@ -152,7 +153,7 @@ ${list([
   [words.status, html`<strong>${statusText(words, withdrawal)}</strong>`],
   [words.network, inWords(withdrawal.network)],
   [words.to, addressGroups(withdrawal.to_address)],
-  [words.fee, withdrawal.coin === withdrawal.fee_coin ? feeOf(withdrawal) : words.fee_shop],
+  [fee, withdrawal.coin === withdrawal.fee_coin ? feeOf(withdrawal) : words.fee_shop],
   ...(withdrawal.transaction_hash === null
     ? []
     : [[words.transaction, html`<code dir="ltr">${withdrawal.transaction_hash}</code>`] as const]),

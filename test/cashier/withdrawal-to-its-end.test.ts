@@ -114,7 +114,7 @@ test('is followed on its page to its end, by itself with scripts and by loading 
     expect(await reader.getBalance({ address: to })).toBe(parseEther('1.5'))
     const view = await stage.read(id)
     expect(view).toMatchObject({ status: 'confirmed', user_reference: user, approvals: { length: 2 } })
-    expect(await page.locator('#main').textContent()).toContain(`${view.fee} ETH`)
+    expect(await page.locator('#main').textContent()).toContain(`Network fee${view.fee} ETH`)
     expect(await page.locator('[data-live], [http-equiv="refresh"]').count()).toBe(0)
     await takePicture(page, `cashier-complete ${user}`)
     await page.getByRole('link', { name: 'Back to the overview' }).click()

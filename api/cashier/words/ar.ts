@@ -32,6 +32,7 @@ export const ar: CashierWords = {
   to: 'إلى',
   sent_amount: 'المبلغ',
   fee: 'رسوم الشبكة، تقديرًا',
+  fee_paid: 'رسوم الشبكة',
   fee_shop: 'لا شيء عليك',
   arrives: 'يصل، تقديرًا',
   reserved: 'يُؤخذ من رصيدك على الأكثر',

@@ -32,6 +32,7 @@ export const de: CashierWords = {
   to: 'An',
   sent_amount: 'Betrag',
   fee: 'Netzwerkgebühr, geschätzt',
+  fee_paid: 'Netzwerkgebühr',
   fee_shop: 'keine für Sie',
   arrives: 'Kommt an, geschätzt',
   reserved: 'Höchstens von Ihrem Guthaben',

@@ -30,6 +30,7 @@ export const en = {
   to: 'To',
   sent_amount: 'Amount',
   fee: 'Network fee, estimated',
+  fee_paid: 'Network fee',
   fee_shop: 'none for you',
   arrives: 'Arrives, estimated',
   reserved: 'Taken from your balance at most',

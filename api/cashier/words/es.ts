@@ -32,6 +32,7 @@ export const es: CashierWords = {
   to: 'A',
   sent_amount: 'Importe',
   fee: 'Comisión de red, estimada',
+  fee_paid: 'Comisión de red',
   fee_shop: 'ninguna para usted',
   arrives: 'Llega, estimado',
   reserved: 'De su saldo, como máximo',

@@ -32,6 +32,7 @@ export const fr: CashierWords = {
   to: 'À',
   sent_amount: 'Montant',
   fee: 'Frais de réseau, estimés',
+  fee_paid: 'Frais de réseau',
   fee_shop: 'aucuns pour vous',
   arrives: 'Arrive, estimé',
   reserved: 'Pris sur votre solde, au plus',
