@@ -6,6 +6,7 @@ import { json as asJson } from '../../db/connect.js'
 import { DEFAULT_POLICY } from '../../domain/controls/policy.js'
 import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
 import { newPerson, sendDecision } from '../stage/people.js'
+import { signedHeaders } from '../stage/test-api.js'
 import { formFor, hiddenFields, type Page, User } from './user.js'
 
 const FOREIGN = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
@@ -175,6 +176,44 @@ describe('a link', () => {
     expect(answer.headers.get('set-cookie')).not.toContain('Secure')
   })
 
+  test('has the public address of the platform, whatever host the merchant has called', async () => {
+    const { json } = await stage.api.call({
+      method: 'POST',
+      path: '/api/v1/cashier-sessions',
+      body: { user_reference: 'user-1', action: 'deposit' },
+      headers: { Host: 'evil.example', 'X-Forwarded-Host': 'evil.example' },
+    })
+    expect(json.data.url).toMatch(/^https:\/\/pay\.example\.com\/cashier\/enter\//)
+  })
+
+  test('leads back to http on loopback only where the platform allows it', async () => {
+    const return_url = 'http://127.0.0.1:5173/done?a=%20#x'
+    const { app, dependencies, key } = stage.api
+    const { createApp } = await import('../../api/create-app.js')
+    const environment = { ...dependencies.environment, KEYTURN_WEBHOOK_ALLOW_HTTP: true }
+    const body = JSON.stringify({ user_reference: 'user-1', action: 'deposit', return_url })
+    const path = '/api/v1/cashier-sessions'
+    const send = (to: typeof app) =>
+      to.request(
+        `http://api.test${path}`,
+        {
+          method: 'POST',
+          headers: {
+            ...signedHeaders(key, { method: 'POST', path, body }),
+            'Content-Type': 'application/json',
+          },
+          body,
+        },
+        { incoming: { url: path, socket: { remoteAddress: '127.0.0.1' } } },
+      )
+    expect((await send(app)).status).toBe(400)
+    const made = await send(createApp({ ...dependencies, environment }))
+    expect(made.status).toBe(201)
+    const { data } = (await made.json()) as { data: { url: string } }
+    const page = await new User(stage.api).open(new URL(data.url).pathname)
+    expect(page.html).toContain(`href="${return_url}"`)
+  })
+
   test('is not used up by HEAD', async () => {
     const path = new URL(await linkFor()).pathname
     const user = new User(stage.api)
@@ -311,6 +350,26 @@ describe('a session', () => {
     expect(refused.map(({ status }) => status)).toEqual([403, 403, 403, 403, 403, 403])
     const { json } = await stage.api.call({ path: '/api/v1/addresses?user_reference=careful' })
     expect(json.data).toEqual([])
+  })
+
+  test('withdraws nothing for a form of another site, without a token, or with a strange token', async () => {
+    await fund('wary', '1')
+    const { user, page } = await enter({ user_reference: 'wary', action: 'withdrawal' })
+    const other = await enter({ user_reference: 'wary', action: 'withdrawal' })
+    const { token: own = '', ...hidden } = formFor(page.html, 'ethereum', 'eth')
+    const fields = { ...hidden, token: own, amount: '0.25', to_address: FOREIGN }
+    for (const path of ['/cashier/withdrawals', '/cashier/withdrawals/check']) {
+      for (const origin of ['https://evil.example', 'https://pay.example.com.evil.example', 'null', null]) {
+        expect((await user.post(path, fields, { origin })).status).toBe(403)
+      }
+      const strange = formFor(other.page.html, 'ethereum', 'eth').token ?? ''
+      for (const token of ['', 'x', `${own.slice(0, 22)}.${'A'.repeat(43)}`, strange]) {
+        expect((await user.post(path, { ...fields, token })).status).toBe(403)
+      }
+    }
+    expect(await withdrawalsOf('wary')).toEqual([])
+    expect((await user.post('/cashier/withdrawals', fields)).status).toBe(303)
+    expect(await withdrawalsOf('wary')).toHaveLength(1)
   })
 
   test('refuses bodies that are no forms or are too large, and methods that a page has not', async () => {

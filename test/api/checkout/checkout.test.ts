@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LANGUAGES } from '../../../api/pages/language.js'
+import { qrSvg } from '../../../api/pages/qr-svg.js'
 import { type PaymentStage, startPaymentStage } from '../../stage/payments.js'
 
 let stage: PaymentStage
@@ -86,6 +87,35 @@ describe('screens', () => {
           .replace('value=1000000000000000000', 'value=600000000000000000'),
       )
     }
+  })
+
+  test('draws the code of what is still due, and no other one', async () => {
+    const { address, checkout_url, payment_uri } = await stage.open()
+    const codeOf = (html: string) => /<svg class="qr"[\s\S]*?<\/svg>/g.exec(html)?.[0]
+    const drawn = (uri: string) => qrSvg(uri, 'QR code of this payment, for a wallet').text
+    expect(codeOf((await open(checkout_url)).html)).toBe(drawn(payment_uri))
+    stage.send(address, '0.4')
+    await stage.mine(1)
+    const { html } = await open(checkout_url)
+    expect(codeOf(html)).toBe(drawn(payment_uri.replace('amount=1', 'amount=0.6')))
+    expect(html.match(/<svg/g)).toHaveLength(1)
+  })
+
+  test('changes nothing of a payment or of the audit log, however it is asked', async () => {
+    const { sql } = stage.api.database
+    const { checkout_url } = await stage.open()
+    const snapshot = async () => [
+      ...(await sql`SELECT * FROM payments ORDER BY id`),
+      ...(await sql`SELECT count(*) FROM audit_log`),
+      ...(await sql`SELECT count(*) FROM events`),
+      ...(await sql`SELECT count(*) FROM addresses`),
+    ]
+    const before = await snapshot()
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']) {
+      for (const query of ['', '?lang=de&cancel=1&status=cancelled'])
+        await open(checkout_url, { method, query })
+    }
+    expect(await snapshot()).toEqual(before)
   })
 
   test('counts confirmations of a paid payment, and ends with a link to the shop', async () => {
