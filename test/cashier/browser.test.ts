@@ -2,7 +2,7 @@
 
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../api/create-app.js'
 import { listen } from '../../api/http/listen.js'
@@ -13,6 +13,7 @@ import {
   type OpenPage,
   openPage,
   overflow,
+  type PageOptions,
   seriousFindings,
   takePicture,
   WINDOWS,
@@ -94,8 +95,7 @@ async function fund(amount: string, ...users: readonly string[]): Promise<void> 
   await stage.mine(6)
 }
 
-const newUser = (options?: BrowserContextOptions): Promise<OpenPage> =>
-  openPage(browser, [origin, shopUrl], options)
+const newUser = (options?: PageOptions): Promise<OpenPage> => openPage(browser, [origin, shopUrl], options)
 
 /** Follows the shop's link to the overview. */
 async function arrive(page: Page, fields: Readonly<Record<string, unknown>>): Promise<void> {
@@ -111,7 +111,7 @@ describe.each([
   ['wide', false],
 ] as const)('in a %s window, with scripts: %s', (window, javaScriptEnabled) => {
   const label = javaScriptEnabled ? 'on' : 'off'
-  const open = () => newUser({ viewport: WINDOWS[window], javaScriptEnabled })
+  const open = () => newUser({ viewport: WINDOWS[window], javaScriptEnabled, axe: javaScriptEnabled })
 
   /** Checks a page as it is. Only a browser with scripts can be asked. */
   const look = (page: Page, name: string) =>
@@ -206,7 +206,7 @@ describe.each([
 })
 
 test.each(LANGUAGES)('speaks "%s" on each page', async (language) => {
-  const { page, problems, close } = await newUser({ locale: 'nl' })
+  const { page, problems, close } = await newUser({ locale: 'nl', axe: true })
   /** Texts differ by language, and with them what fits. The direction changes everything else. */
   async function look(name: string): Promise<void> {
     if (language === 'ar') return expectGoodLooks(page, `cashier-${name}-${language}`)

@@ -1,6 +1,7 @@
 /** Opens pages in a real browser, collects what they do wrong, and checks how they look. */
 
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { expect } from 'vitest'
@@ -15,6 +16,12 @@ const LOOKS = [
 ] as const
 /** Folder for pictures. Without it none are taken. */
 const PICTURES = process.env.KEYTURN_TEST_PICTURES
+const AXE_SOURCE = readFileSync(
+  createRequire(createRequire(import.meta.url).resolve('@axe-core/playwright')).resolve(
+    'axe-core/axe.min.js',
+  ),
+  'utf8',
+)
 /** Evaluated instead of axe's source where the page has it already. Empty text would not be. */
 const NO_SOURCE = '0'
 
@@ -25,6 +32,11 @@ export interface OpenPage {
   close(): Promise<void>
 }
 
+export interface PageOptions extends BrowserContextOptions {
+  /** Whether each document gets axe when it is made. That is quicker where most of them are checked by it. */
+  readonly axe?: boolean
+}
+
 /**
  * Opens a page that belongs to no other one.
  *
@@ -33,9 +45,10 @@ export interface OpenPage {
 export async function openPage(
   browser: Browser,
   origins: readonly string[],
-  options: BrowserContextOptions = {},
+  { axe = false, ...options }: PageOptions = {},
 ): Promise<OpenPage> {
   const context = await browser.newContext({ viewport: WINDOWS.narrow, locale: 'en', ...options })
+  if (axe) await context.addInitScript(AXE_SOURCE)
   const page = await context.newPage()
   const problems: string[] = []
   page.on('console', (message) => {
@@ -77,7 +90,7 @@ export function overflow(page: Page): Promise<number> {
 export async function seriousFindings(page: Page): Promise<string[]> {
   const hasAxe = await page.evaluate<boolean>('"axe" in window')
   // For pages with frames axe would open another page. Ours have none.
-  const { violations } = await new AxeBuilder({ page, ...(hasAxe ? { axeSource: NO_SOURCE } : {}) })
+  const { violations } = await new AxeBuilder({ page, axeSource: hasAxe ? NO_SOURCE : AXE_SOURCE })
     .setLegacyMode()
     .options({ resultTypes: ['violations'] })
     .analyze()
