@@ -1,5 +1,6 @@
 /** Exports every factory of activities. */
 
+export { createExportActivities } from './books/export-job.js'
 export { createChainWatcherActivities } from './chain/chain-watcher.js'
 export { createControlChangeActivities } from './controls/control-change.js'
 export { createDepositActivities, createScreeningActivities } from './deposits/deposit.js'

@@ -4,6 +4,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { masterKeysOf } from '../config/master-keys.js'
 import { type ApiKeyCache, createApiKeyCache } from '../db/access/create-api-key-cache.js'
 import { createNonceClaims } from '../db/access/create-nonce-claims.js'
+import { EXPORT_FILES_PATH, exportFileRoutes } from './books/export-files.js'
 import { cashierRoutes, registerCashierAssets } from './cashier/cashier.js'
 import { CASHIER_PATH } from './cashier/paths.js'
 import { CHECKOUT_PATH, checkoutRoutes, liveCheckouts, registerCheckoutAssets } from './checkout/checkout.js'
@@ -78,6 +79,7 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   registerSharedAssets(app)
   registerCheckoutAssets(app)
   app.route(CHECKOUT_PATH, checkoutRoutes(dependencies, options.live ?? liveCheckouts(dependencies)))
+  app.route(EXPORT_FILES_PATH, exportFileRoutes(dependencies))
   registerCashierAssets(app)
   app.route(CASHIER_PATH, cashierRoutes(dependencies))
   registerOperationRoutes(app, dependencies, metrics)

@@ -1,6 +1,7 @@
 /** Registers every resource under `/api/v1`. A route file exports `registerXRoutes(app, dependencies)`, called here. */
 
 import { registerBalanceRoutes } from './books/balances.js'
+import { registerExportJobRoutes } from './books/export-jobs.js'
 import { registerExportRoutes } from './books/exports.js'
 import { registerTransferRoutes } from './books/transfers.js'
 import { registerCashierSessionRoutes } from './cashier/sessions.js'
@@ -42,6 +43,8 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerCashierSessionRoutes(app, dependencies)
   registerDepositRoutes(app, dependencies)
   registerEventRoutes(app, dependencies)
+  // Before the streams: `jobs` is no dataset.
+  registerExportJobRoutes(app, dependencies)
   registerExportRoutes(app, dependencies)
   registerMovementRoutes(app, dependencies)
   registerNetworkRoutes(app, dependencies)

@@ -13,6 +13,7 @@ export {
   type ReturnedAddress,
 } from './check-address.js'
 export { type Client, type ClientOptions, createClient } from './create-client.js'
+export { untilExported } from './exports.js'
 export type { Request } from './send-request.js'
 export { type RequestToSign, signRequest } from './sign-request.js'
 export type * from './types.js'

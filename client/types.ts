@@ -37,7 +37,15 @@ export type {
   WhitelistStatusChanged,
   WithdrawalStatusChanged,
 } from '../wire/event.js'
-export type { ExportDatasetName, ExportFormatName, ExportQuery, LedgerEntry } from '../wire/export.js'
+export type {
+  ExportDatasetName,
+  ExportFormatName,
+  ExportJob,
+  ExportQuery,
+  ExportStatus,
+  LedgerEntry,
+  NewExport,
+} from '../wire/export.js'
 export type { Failure } from '../wire/failure.js'
 export type {
   Consolidation,

@@ -84,7 +84,7 @@ const schema = z.object({
   /** Roles of this worker process: the task queues that it serves, and the sealer. */
   KEYTURN_WORKER_ROLES: z
     .string()
-    .default('core,chain,webhooks,sealer')
+    .default('core,chain,webhooks,exports,sealer')
     .transform((text) => text.split(',').map((each) => each.trim())),
   /**
    * Path of the workflow bundle made by `npm run build`. Without it the first start builds one and caches it.
@@ -164,6 +164,14 @@ const schema = z.object({
   KEYTURN_EXPORT_STALL: duration('30s'),
   /** Streamed exports of one merchant at the same time. */
   KEYTURN_EXPORT_STREAMS: z.coerce.number().int().min(1).max(100).default(2),
+  /** Export jobs of one merchant that may be queued or running at the same time. */
+  KEYTURN_EXPORT_JOBS: z.coerce.number().int().min(1).default(5),
+  /** Time for which the file of a job is kept. */
+  KEYTURN_EXPORT_RETENTION: duration('7d'),
+  /** Bytes, compressed, that the files of one merchant may take. */
+  KEYTURN_EXPORT_STORAGE: z.coerce.number().int().min(0).default(5_000_000_000),
+  /** Time for which a link to a file works. */
+  KEYTURN_EXPORT_LINK: duration('15m'),
   KEYTURN_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 

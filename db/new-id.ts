@@ -38,6 +38,7 @@ export type IdPrefix =
   | 'fall'
   | 'trf'
   | 'whr'
+  | 'exp'
 
 let lastTime = 0
 let counter = 0

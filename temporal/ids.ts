@@ -37,6 +37,9 @@ export const consolidationId = (network: string, coin: string, id: string): stri
 /** Returns the id of a batch's workflow. */
 export const batchId = (id: string): string => `batch:${id}`
 
+/** Returns the id of the workflow of an export job. */
+export const exportId = (id: string): string => `export:${id}`
+
 /** Workflow type of each kind of control change. */
 export const CONTROL_CHANGE_WORKFLOW = {
   policy: 'policyChange',

@@ -118,6 +118,14 @@ export interface ControlChangeInput {
   readonly title: string
 }
 
+export interface ExportInput {
+  /** Id of the row (`exp_…`). */
+  readonly id: string
+  readonly merchantId: string
+  /** Title that operators see, e.g. `ledger as csv`. */
+  readonly title: string
+}
+
 export interface ChainWatcherInput {
   readonly network: string
 }

@@ -16,6 +16,7 @@ import {
   consolidationId,
   controlChangeId,
   depositId,
+  exportId,
   paymentId,
   webhookCircuitId,
   webhookDeliveryId,
@@ -28,6 +29,7 @@ import type {
   ConsolidationInput,
   ControlChangeInput,
   DepositInput,
+  ExportInput,
   PaymentInput,
   WebhookCircuitInput,
   WebhookDeliveryInput,
@@ -252,6 +254,19 @@ export async function startControlChange(
   const workflowId = controlChangeId(input.kind, input.id)
   return start(client, CONTROL_CHANGE_WORKFLOW[input.kind], workflowId, TASK_QUEUE.core, input, {
     summary: `${CONTROL_CHANGE_NAME[input.kind]}: ${input.title}`,
+    attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
+    again: false,
+  })
+}
+
+/**
+ * Starts the workflow of an export job, or finds it. A second run follows only if the first did not complete.
+ *
+ * @returns Whether this call started it.
+ */
+export async function startExport(client: WorkflowClient, input: ExportInput): Promise<boolean> {
+  return start(client, 'exportJob', exportId(input.id), TASK_QUEUE.core, input, {
+    summary: `Export of ${input.title}`,
     attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
     again: false,
   })

@@ -1,4 +1,4 @@
-/** Names the three task queues: workflows and database work, chains and signer, third parties. */
-export const TASK_QUEUE = { core: 'core', chain: 'chain', webhooks: 'webhooks' } as const
+/** Names the task queues: workflows and database work, chains and signer, third parties, and long exports. */
+export const TASK_QUEUE = { core: 'core', chain: 'chain', webhooks: 'webhooks', exports: 'exports' } as const
 
 export type TaskQueue = (typeof TASK_QUEUE)[keyof typeof TASK_QUEUE]

@@ -8,6 +8,7 @@ import type {
   ConsolidationInput,
   ControlChangeInput,
   DepositInput,
+  ExportInput,
   PaymentInput,
   WithdrawalInput,
 } from './inputs.js'
@@ -18,6 +19,7 @@ import {
   startConsolidation,
   startControlChange,
   startDeposit,
+  startExport,
   startWebhookCircuit,
   startWebhookReplay,
   startWithdrawal,
@@ -63,6 +65,16 @@ export interface ControlChangeGate {
   startControlChange(input: ControlChangeInput): Promise<boolean>
 }
 
+/** Access to export jobs, for the sweeper alone. */
+export interface ExportGate {
+  /**
+   * Starts the workflow of an export job, or finds it, running or closed.
+   *
+   * @returns Whether this call started it.
+   */
+  startExport(input: ExportInput): Promise<boolean>
+}
+
 /** Access to the circuits of webhook endpoints, for attempts and the sweeper. */
 export interface CircuitGate {
   /** Starts the workflow of an endpoint's circuit, or signals a running one to read the circuit again. */
@@ -87,13 +99,14 @@ export interface ReplayGate {
 /** Creates the gate to a Temporal server. */
 export function createWorkflowGate(
   client: WorkflowClient,
-): WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate & ReplayGate {
+): WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate & ReplayGate & ExportGate {
   return {
     startDeposit: (input) => startDeposit(client, input),
     wakePayment: (payment) => wakePayment(client, payment),
     startWithdrawal: (input) => startWithdrawal(client, input),
     startBatch: (input) => startBatch(client, input),
     startControlChange: (input) => startControlChange(client, input),
+    startExport: (input) => startExport(client, input),
     startConsolidation: (input) => startConsolidation(client, input),
     startChainWatcher: (input) => startChainWatcher(client, input),
     startWebhookCircuit: (endpoint) => startWebhookCircuit(client, endpoint),

@@ -5,8 +5,10 @@ import { EXPORT_DATASETS, EXPORT_FORMATS, type ExportDataset } from '../domain/b
 import { EVENT_TYPES } from '../domain/events/event.js'
 import { AuditFilter } from './audit-entry.js'
 import { DepositFilter } from './deposit.js'
+import { Failure } from './failure.js'
 import { PaymentFilter } from './payment.js'
 import { windowFields } from './time.js'
+import { TransferFilter } from './transfer.js'
 import { WithdrawalFilter } from './withdrawal.js'
 
 export const ExportDatasetName = z
@@ -53,6 +55,7 @@ export const EXPORT_FILTERS = {
   deposits: DepositFilter.omit(paged).extend(windowFields),
   withdrawals: WithdrawalFilter.omit(paged).extend(windowFields),
   payments: PaymentFilter.omit(paged).extend(windowFields),
+  transfers: TransferFilter.omit(paged).extend(windowFields),
   ledger: z.strictObject({
     user_reference: text,
     network: text,
@@ -70,6 +73,58 @@ export const EXPORT_FILTERS = {
   events: z.strictObject({ event: z.enum(EVENT_TYPES).optional(), subject: text, ...windowFields }),
   audit: AuditFilter.omit(paged).extend(windowFields),
 } as const satisfies Record<ExportDataset, z.ZodObject>
+
+export const ExportStatus = z
+  .enum(['queued', 'running', 'done', 'failed'])
+  .meta({ id: 'ExportStatus', description: '`done` and `failed` are final.' })
+export type ExportStatus = z.infer<typeof ExportStatus>
+
+export const ExportJob = z
+  .object({
+    id: z.string().meta({ example: 'exp_0193…' }),
+    dataset: ExportDatasetName,
+    format: ExportFormatName,
+    filters: z.record(z.string(), z.string()),
+    status: ExportStatus,
+    rows: z.int().meta({ description: 'Rows that are stored so far.' }),
+    progress: z
+      .number()
+      .min(0)
+      .max(1)
+      .meta({ description: 'Share of the rows that is stored. 1 when done.' }),
+    url: z.string().nullable().meta({
+      description:
+        'Link to the file, fresh with each answer. It needs no key. `null` while there is no file.',
+    }),
+    url_expires_at: z.iso.datetime().nullable(),
+    manifest: z
+      .object({
+        rows: z.int().meta({ description: 'Rows without the head line.' }),
+        bytes: z.int().meta({ description: 'Bytes of the uncompressed file, head line included.' }),
+        sha256: z.string().meta({ description: 'SHA-256 of the uncompressed file, in hex.' }),
+      })
+      .nullable()
+      .meta({ description: '`null` until done.' }),
+    failure: Failure.nullable(),
+    created_at: z.iso.datetime(),
+    finished_at: z.iso.datetime().nullable(),
+    kept_until: z.iso.datetime().nullable().meta({
+      description: 'Time at which the file is deleted. `null` while there is no file.',
+    }),
+  })
+  .meta({ id: 'ExportJob', description: 'An export that is written to a file.' })
+export type ExportJob = z.infer<typeof ExportJob>
+
+/** The body of `POST /exports`. */
+export const NewExport = z.strictObject({
+  dataset: ExportDatasetName,
+  format: z.enum(EXPORT_FORMATS).default('csv').meta({ description: 'Default: `csv`.' }),
+  filters: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .meta({ description: 'As in the query of `GET /exports/{dataset}`.' }),
+})
+export type NewExport = z.input<typeof NewExport>
 
 /** The query of `GET /exports/{dataset}`: the filters of all datasets. The API refuses those of another dataset. */
 export const ExportQuery = z.strictObject({

@@ -11,6 +11,7 @@ import {
   createChainWatcherActivities,
   createControlChangeActivities,
   createDepositActivities,
+  createExportActivities,
   createPaymentActivities,
   createScheduledWithdrawalActivities,
   createScreeningActivities,
@@ -83,6 +84,9 @@ const OTHER_TASKS = 12
  */
 const CHAIN_ACTIVITIES = 500
 
+/** Exports that a process writes at once. Each holds a connection, and formats rows in this thread. */
+const EXPORTS = 2
+
 /** Creates the workers of the process's roles. The role `sealer` has no Temporal worker. */
 export async function createWorkers(parts: WorkerParts, roles: readonly string[]): Promise<CreatedWorkers> {
   let sender: Sender | null = null
@@ -97,6 +101,8 @@ export async function createWorkers(parts: WorkerParts, roles: readonly string[]
       services.deposits ??= createDepositScreening(parts.environment)
       workers.push(await Worker.create({ ...common(parts, role), ...chainOptions(parts, services) }))
     }
+    if (role === TASK_QUEUE.exports)
+      workers.push(await Worker.create({ ...common(parts, role), ...exportOptions(parts) }))
     if (role === TASK_QUEUE.webhooks) {
       sender ??= createSender({
         policy: createWebhookPolicy(parts.environment),
@@ -171,6 +177,7 @@ function coreOptions(parts: WorkerParts) {
           nonceGapAfterMs: environment.KEYTURN_NONCE_GAP_AFTER,
           unansweredAfterMs: environment.KEYTURN_UNANSWERED_AFTER,
           signerOfflineAfterMs: environment.KEYTURN_SIGNER_OFFLINE_AFTER,
+          exportRetentionMs: environment.KEYTURN_EXPORT_RETENTION,
           idempotencyWindowMs: environment.KEYTURN_IDEMPOTENCY_WINDOW,
           webhookRetryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
           webhookRetryWindowMs: environment.KEYTURN_WEBHOOK_RETRY_WINDOW,
@@ -216,6 +223,15 @@ function chainOptions(parts: WorkerParts, { destinations, deposits }: Screenings
     },
     maxConcurrentActivityTaskExecutions: CHAIN_ACTIVITIES,
     activityTaskPollerBehavior: ACTIVITY_POLLERS,
+  } satisfies Omit<WorkerOptions, 'taskQueue'>
+}
+
+function exportOptions({ sql, networks, environment }: WorkerParts) {
+  return {
+    activities: heartbeating(
+      createExportActivities({ sql, networks, mostBytes: environment.KEYTURN_EXPORT_STORAGE }),
+    ),
+    maxConcurrentActivityTaskExecutions: EXPORTS,
   } satisfies Omit<WorkerOptions, 'taskQueue'>
 }
 

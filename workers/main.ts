@@ -92,7 +92,7 @@ async function serve(
   queues: readonly string[],
   { networks, sql, client, eager, closing }: Served,
 ): Promise<void> {
-  const runsWorkflows = queues.some((queue) => queue !== TASK_QUEUE.chain)
+  const runsWorkflows = queues.some((queue) => queue === TASK_QUEUE.core || queue === TASK_QUEUE.webhooks)
   // Find the bundle again at each attempt, because another process may have removed it meanwhile.
   const findBundle = async () =>
     runsWorkflows ? loadWorkflowBundle(environment.KEYTURN_WORKFLOW_BUNDLE ?? null) : ''

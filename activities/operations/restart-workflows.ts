@@ -8,6 +8,7 @@ import {
 import { markDepositSeen, unseenDeposits } from '../../db/deposits/pending-signals.js'
 import { lateReplays } from '../../db/events/replays/late-replays.js'
 import { lateCircuits } from '../../db/events/webhooks/circuit-waiters.js'
+import { markExportStarted, unstartedExports } from '../../db/exports/jobs/job-start.js'
 import { markBatchStarted, toBatchStart, unstartedBatches } from '../../db/payouts/batches/batch-start.js'
 import { markWithdrawalStarted } from '../../db/payouts/mark-withdrawal-started.js'
 import { takeDueConsolidations } from '../../db/payouts/movements/consolidation-due.js'
@@ -65,6 +66,17 @@ export async function restartWithdrawals(dependencies: SweeperDependencies): Pro
     rows: (await unstartedWithdrawals(sql, graceMs, unseenMs)).map(toSwept),
     start: ({ row }) => gate.startWithdrawal(toWithdrawalStart(networks, row)),
     mark: (id) => markWithdrawalStarted(sql, id),
+  })
+}
+
+/** Restarts export jobs. */
+export async function restartExports(dependencies: SweeperDependencies): Promise<number> {
+  const { sql, gate, graceMs, unseenMs = UNSEEN_MS } = dependencies
+  return restart(dependencies, {
+    part: 'exports',
+    rows: await unstartedExports(sql, graceMs, unseenMs),
+    start: (input) => gate.startExport(input),
+    mark: (id) => markExportStarted(sql, id),
   })
 }
 

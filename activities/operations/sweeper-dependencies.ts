@@ -8,6 +8,7 @@ import type {
   CircuitGate,
   ConsolidationGate,
   ControlChangeGate,
+  ExportGate,
   ReplayGate,
   ScheduleGate,
   WorkflowGate,
@@ -16,7 +17,7 @@ import type {
 export interface SweeperDependencies {
   readonly sql: Sql
   readonly networks: Networks
-  readonly gate: WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate & ReplayGate
+  readonly gate: WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate & ReplayGate & ExportGate
   /** Access to Temporal's Schedules. Absent in tests without schedules. */
   readonly schedules?: ScheduleGate
   /** Thresholds of alerts. Absent in tests without alerts. */
@@ -32,6 +33,8 @@ export interface SweeperDependencies {
   readonly signerOfflineAfterMs: number
   /** `KEYTURN_IDEMPOTENCY_WINDOW`, in milliseconds. */
   readonly idempotencyWindowMs: number
+  /** `KEYTURN_EXPORT_RETENTION`, in milliseconds. Absent in tests without exports. */
+  readonly exportRetentionMs?: number
   /** `KEYTURN_NONCE_GAP_AFTER`, in milliseconds. */
   readonly nonceGapAfterMs: number
   /** `KEYTURN_UNANSWERED_AFTER`, in milliseconds. */

@@ -4,6 +4,7 @@ import { purgeNonces } from '../../db/access/purge-nonces.js'
 import { purgeRequests } from '../../db/access/purge-requests.js'
 import { purgeCashierSessions } from '../../db/cashier/purge-sessions.js'
 import { resumeStalledDeliveries } from '../../db/events/webhooks/resume-stalled-deliveries.js'
+import { purgeExports } from '../../db/exports/jobs/purge-exports.js'
 import { watchWithdrawals } from '../../db/operations/alerts/watch-withdrawals.js'
 import { measureWithdrawals } from '../../db/operations/measure-withdrawals.js'
 import { purgeFailures } from '../../db/operations/sweep-failures.js'
@@ -20,6 +21,7 @@ import {
   restartConsolidations,
   restartControlChanges,
   restartDeposits,
+  restartExports,
   restartFirings,
   restartReplays,
   restartWithdrawals,
@@ -45,6 +47,8 @@ export interface Swept {
   /** Consolidations that were due. */
   readonly consolidations: number
   readonly deliveries: number
+  /** Export jobs whose workflow was missing. Absent in histories before there were exports. */
+  readonly exports?: number
   /** Circuits of webhook endpoints whose workflow was late. */
   readonly circuits: number
   /** Replays of webhooks whose workflow was late. */
@@ -131,6 +135,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
             dependencies.webhookRetryWindowMs,
           ),
         ),
+        exports: await attempt('exports', () => restartExports(dependencies)),
         circuits: await attempt('circuits', () => restartCircuits(dependencies)),
         replays: await attempt('replays', () => restartReplays(dependencies)),
         alerts: await attempt('alerts', async () => {
@@ -147,6 +152,10 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
         return 0
       })
       await attempt('nonces', () => purgeNonces(sql))
+      const { exportRetentionMs } = dependencies
+      if (exportRetentionMs !== undefined) {
+        await attempt('files of exports', () => purgeExports(sql, exportRetentionMs))
+      }
       await attempt('cashier sessions', () => purgeCashierSessions(sql))
       await attempt('idempotency keys', () => purgeRequests(sql, dependencies.idempotencyWindowMs))
       if (failures.length > 0) throw failures[0]

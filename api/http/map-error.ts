@@ -99,7 +99,10 @@ export const handleError: ErrorHandler<ApiEnv> = (thrown, c) => {
   const error = toKeyturnError(thrown)
   const requestId = c.get('requestId') ?? 'req_unknown'
   if (error.status >= 500 || /^22...$/.test(errorCode(error.cause))) {
-    c.get('dependencies')?.log.error({ err: thrown, requestId, path: c.req.path }, 'request failed')
+    c.get('dependencies')?.log.error(
+      { err: thrown, requestId, path: withoutToken(c.req.path) },
+      'request failed',
+    )
   }
   const retryAfter =
     error.details.retry_after ?? (error.code === 'DEPENDENCY_UNAVAILABLE' ? RETRY_AFTER_SECONDS : undefined)
@@ -108,6 +111,11 @@ export const handleError: ErrorHandler<ApiEnv> = (thrown, c) => {
     c.header('Allow', error.details.allow)
   }
   return c.json(errorBody(error, requestId), error.status as ContentfulStatusCode)
+}
+
+/** Returns a path for the log. The token of a link opens a file, so that it must not be written. */
+function withoutToken(path: string): string {
+  return path.replace(/^(\/export-files\/).*/s, '$1…')
 }
 
 function internalError(cause: unknown): KeyturnError {

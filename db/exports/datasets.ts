@@ -7,12 +7,19 @@ import { deposits } from './datasets/deposits.js'
 import { events } from './datasets/events.js'
 import { ledger } from './datasets/ledger.js'
 import { payments } from './datasets/payments.js'
+import { transfers } from './datasets/transfers.js'
 import { withdrawals } from './datasets/withdrawals.js'
 
 /** Dataset whose rows and views are known to itself alone. */
 export type AnyDataset = Dataset<unknown, unknown>
 
 /** Every dataset by its name. */
-export const DATASETS = { deposits, withdrawals, payments, ledger, events, audit } as unknown as Readonly<
-  Record<ExportDataset, AnyDataset>
->
+export const DATASETS = {
+  deposits,
+  withdrawals,
+  payments,
+  transfers,
+  ledger,
+  events,
+  audit,
+} as unknown as Readonly<Record<ExportDataset, AnyDataset>>

@@ -127,3 +127,14 @@ async function readDecimals(tx: Transaction, networks: Networks) {
     return found
   }
 }
+
+/** Counts the rows of an export, in the transaction that reads them. */
+export async function countRows(
+  tx: Transaction,
+  { merchantId, dataset, filters }: ExportRequest,
+  selection: ReadOptions['selection'],
+): Promise<bigint> {
+  const [row] = await tx<{ count: bigint }[]>`
+    ${DATASETS[dataset].count(tx, { ...selection, merchantId, filters })}`
+  return row?.count ?? 0n
+}

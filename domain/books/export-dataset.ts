@@ -1,7 +1,15 @@
 /** Names the datasets of exports, their formats, and the stages of an export job. */
 
 /** Datasets that can be exported. */
-export const EXPORT_DATASETS = ['deposits', 'withdrawals', 'payments', 'ledger', 'events', 'audit'] as const
+export const EXPORT_DATASETS = [
+  'deposits',
+  'withdrawals',
+  'payments',
+  'transfers',
+  'ledger',
+  'events',
+  'audit',
+] as const
 export type ExportDataset = (typeof EXPORT_DATASETS)[number]
 
 export const EXPORT_FORMATS = ['csv', 'ndjson'] as const

@@ -24,12 +24,16 @@ export interface Running {
 }
 
 /**
- * Roles of the two workers. One follows chains and calls third parties, the other moves deposits and payouts
+ * Roles of the two workers. One follows chains, calls third parties and writes exports; the other moves deposits and payouts
  * on.
  */
 const WORKERS: readonly { readonly name: string; readonly roles: string; readonly queues: TaskQueue[] }[] = [
   { name: 'worker-core', roles: 'core', queues: [TASK_QUEUE.core] },
-  { name: 'worker-edge', roles: 'chain,webhooks,sealer', queues: [TASK_QUEUE.chain, TASK_QUEUE.webhooks] },
+  {
+    name: 'worker-edge',
+    roles: 'chain,webhooks,exports,sealer',
+    queues: [TASK_QUEUE.chain, TASK_QUEUE.webhooks, TASK_QUEUE.exports],
+  },
 ]
 /** `TASK_QUEUE_TYPE_ACTIVITY` of Temporal's API. */
 const ACTIVITY = 2

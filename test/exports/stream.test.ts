@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listen } from '../../api/http/listen.js'
 import { postJournal } from '../../db/books/ledger/post-journal.js'
+import { EXPORT_DATASETS } from '../../domain/books/export-dataset.js'
 import { parseAmount } from '../../domain/money.js'
 import type { LedgerEntry } from '../../wire/export.js'
+import { fillLedger } from '../stage/fill-ledger.js'
 import { parseCsv, readCsv } from '../stage/parse-csv.js'
 import { type Stage, startStage } from '../stage/start-stage.js'
 import { type ApiKeyPair, signedHeaders } from '../stage/test-api.js'
@@ -79,6 +81,19 @@ beforeAll(async () => {
       },
     },
   })
+  const moved = await api.call({
+    method: 'POST',
+    path: '/api/v1/transfers',
+    body: {
+      from_user_reference: FORMULA,
+      to_user_reference: null,
+      network: 'ethereum',
+      coin: 'eth',
+      amount: '0.25',
+      reason: '-refund',
+    },
+  })
+  expect(moved.status, JSON.stringify(moved.json)).toBe(201)
   while (await sealOnce(sql, null));
 })
 afterAll(async () => {
@@ -108,7 +123,7 @@ async function ndjson(path: string) {
 const open = (path: string) =>
   fetch(base + path, { headers: signedHeaders(stage.api.key, { path, method: 'GET', body: '' }) })
 
-test.each(['deposits', 'withdrawals', 'payments'])(
+test.each(['deposits', 'withdrawals', 'payments', 'transfers'])(
   'exports the same objects of %s as the list shows',
   async (dataset) => {
     const { json } = await stage.api.call({ path: `/api/v1/${dataset}?limit=100` })
@@ -216,7 +231,7 @@ test('answers 404 for an unknown dataset, and 403 without the scope', async () =
 
 test('shows another merchant nothing', async () => {
   const key = await stage.api.newKey({ merchantId: await stage.api.newMerchant(), scopes: ['read'] })
-  for (const dataset of ['deposits', 'withdrawals', 'payments', 'ledger', 'events', 'audit']) {
+  for (const dataset of EXPORT_DATASETS) {
     expect(parseCsv((await get(dataset, key)).text), dataset).toHaveLength(1)
   }
 })
@@ -343,29 +358,8 @@ async function untilReading(count: number, withinMs: number): Promise<void> {
   }
 }
 
-/** Makes so many entries that an export fills every buffer on its way to a reader that takes nothing. */
-async function fill(entries: number): Promise<void> {
-  await stage.api.database.sql.begin(async (tx) => {
-    // Without the checks of each entry, which are not the subject here.
-    await tx`SET LOCAL session_replication_role = 'replica'`
-    await tx`
-      WITH account AS (
-        INSERT INTO ledger_accounts (merchant_id, network, coin, kind, owner)
-        SELECT ${stage.api.merchantId}, 'bitcoin', 'btc', kind, ${'x'.repeat(200)}
-        FROM unnest(ARRAY['chain', 'available']) kind RETURNING id, kind
-      ), journal AS (
-        INSERT INTO ledger_journals (merchant_id, idempotency_key, request_hash, type, reference, recorded_at)
-        VALUES (${stage.api.merchantId}, 'fill', '', 'fill', 'fill', now()) RETURNING id
-      )
-      INSERT INTO ledger_entries (account_id, account_version, journal_id, amount, balance_after, recorded_at)
-      SELECT account.id, each, journal.id, sign, sign * each, clock_timestamp()
-      FROM account, journal, generate_series(1, ${entries / 2}) each,
-           LATERAL (SELECT CASE account.kind WHEN 'chain' THEN 1 ELSE -1 END AS sign) side`
-  })
-}
-
 test('cuts the stream of a reader that takes nothing, and frees its slot', async () => {
-  await fill(60_000)
+  await fillLedger(stage.api.database.sql, stage.api.merchantId, 60_000)
   const before = process.memoryUsage().arrayBuffers
   const path = '/api/v1/exports/ledger?format=ndjson'
   const headers = Object.entries(signedHeaders(stage.api.key, { path, method: 'GET', body: '' }))

@@ -123,7 +123,7 @@ describe('docker-compose.yml', () => {
 
   test('serves every role of a worker', () => {
     const roles = services.flatMap(([, each]) => each.environment?.KEYTURN_WORKER_ROLES?.split(',') ?? [])
-    expect(roles.sort()).toEqual(['chain', 'core', 'sealer', 'webhooks'])
+    expect(roles.sort()).toEqual(['chain', 'core', 'exports', 'sealer', 'webhooks'])
   })
 
   test('takes every secret from the environment and holds none', () => {

@@ -30,11 +30,7 @@ export async function listTransfers(
     SELECT * FROM transfers
     WHERE merchant_id = ${merchantId}
       ${slice.before === null ? sql`` : sql`AND id < ${slice.before}`}
-      ${filter.network === undefined ? sql`` : sql`AND network = ${filter.network}`}
-      ${filter.coin === undefined ? sql`` : sql`AND coin = ${filter.coin}`}
-      ${filter.externalId === undefined ? sql`` : sql`AND external_id = ${filter.externalId}`}
-      ${filter.from === undefined ? sql`` : sql`AND id >= ${idFrom('trf', filter.from)} AND created_at >= ${filter.from}`}
-      ${filter.to === undefined ? sql`` : sql`AND id < ${idTo('trf', filter.to)} AND created_at < ${filter.to}`}`
+      ${narrowTransfers(sql, filter)}`
   const most = slice.offset + slice.take
   const found =
     userReference === undefined
@@ -43,6 +39,16 @@ export async function listTransfers(
         (${selected} AND from_user_reference = ${userReference} ORDER BY id DESC LIMIT ${most})
         UNION ALL (${selected} AND to_user_reference = ${userReference} ORDER BY id DESC LIMIT ${most})`
   return await sql<TransferRow[]>`${found} ORDER BY id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+}
+
+/** Returns the conditions of a filter but the user, to which the caller adds that of the merchant. */
+export function narrowTransfers(sql: Queryable, filter: TransferFilter) {
+  return sql`
+    ${filter.network === undefined ? sql`` : sql`AND network = ${filter.network}`}
+    ${filter.coin === undefined ? sql`` : sql`AND coin = ${filter.coin}`}
+    ${filter.externalId === undefined ? sql`` : sql`AND external_id = ${filter.externalId}`}
+    ${filter.from === undefined ? sql`` : sql`AND id >= ${idFrom('trf', filter.from)} AND created_at >= ${filter.from}`}
+    ${filter.to === undefined ? sql`` : sql`AND id < ${idTo('trf', filter.to)} AND created_at < ${filter.to}`}`
 }
 
 /** Returns a merchant's transfer. @throws KeyturnError `NOT_FOUND`, also for another merchant's transfer. */

@@ -31,6 +31,7 @@ const willing: SweeperDependencies['gate'] = {
   startWebhookReplay: async () => {},
   startConsolidation: async () => {},
   startBatch: async () => true,
+  startExport: async () => true,
   startControlChange: async () => true,
   startWithdrawal: async () => true,
   signal: async () => true,
