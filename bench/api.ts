@@ -97,6 +97,15 @@ export async function startApi(
   databaseUrl: string,
   environment: Readonly<Record<string, string>> = {},
 ): Promise<number> {
+  return (await startApiProcess(context, databaseUrl, environment)).port
+}
+
+/** Starts the API as it is deployed. @returns Its port, and the id of its process. */
+export async function startApiProcess(
+  context: BenchContext,
+  databaseUrl: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<{ readonly port: number; readonly pid: number }> {
   const port = await freePort()
   const logFile = join(context.directory, 'api.log')
   const running = await startProcess({
@@ -116,5 +125,5 @@ export async function startApi(
   })
   context.onEnd(() => running.stop())
   await untilReady(running, logFile, () => answers(`http://127.0.0.1:${port}/healthz`))
-  return port
+  return { port, pid: running.pid }
 }

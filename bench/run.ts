@@ -10,6 +10,7 @@ import { type BenchContext, openContext } from './context.js'
 import { benchDeliveries } from './deliveries.js'
 import { benchDeposits } from './deposits.js'
 import { benchEvmCatchUp } from './evm-catch-up.js'
+import { benchExports } from './exports.js'
 import { benchHistories } from './histories.js'
 import { benchIsolation } from './isolation.js'
 import { benchJournals } from './journals.js'
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measur
   'block-scan': benchBlockScan,
   'evm-catch-up': benchEvmCatchUp,
   journals: benchJournals,
+  exports: benchExports,
   api: benchApi,
   checkout: benchCheckout,
   signer: benchSigner,
