@@ -15,6 +15,8 @@ export interface Life<Subject> {
   live(sql: TestDatabase['sql'], subject: Subject, process: 1 | 2): Promise<unknown>
   /** Reads what must be equal at whichever commit the first process was killed. */
   facts(subject: Subject): Promise<unknown>
+  /** Processes that are killed one after another. With 2, the second one is killed at its first commit. */
+  readonly deaths?: 1 | 2
 }
 
 /** Time that a process has after it lost its database; then the test takes it for killed. */
@@ -50,24 +52,36 @@ export async function atEveryCommit<Subject>(database: TestDatabase, life: Life<
 /** Runs lives until one is killed at the cut. @returns Whether one was. */
 async function isKilled<Subject>(
   database: TestDatabase,
-  { prepare, live, facts }: Life<Subject>,
+  { prepare, live, facts, deaths = 1 }: Life<Subject>,
   cut: Cut,
   expected: unknown,
 ): Promise<boolean> {
   for (let lives = 0; lives < MOST_LIVES; lives++) {
     const subject = await prepare()
-    const wire = await openCutWire(database.url, database.sql, cut)
-    const ended = live(wire.sql, subject, 1).then(
-      () => {},
-      () => {},
-    )
-    await Promise.race([wire.dead, ended])
-    if (wire.commits() >= cut.commit) await wire.dead
-    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))])
-    await wire.close()
+    const killed = await liveUntil(database, (sql) => live(sql, subject, 1), cut)
+    if (deaths === 2) await liveUntil(database, (sql) => live(sql, subject, 2), { ...cut, commit: 1 })
     await live(database.sql, subject, 2)
     expect({ cut, facts: await facts(subject) }).toEqual({ cut, facts: expected })
-    if (wire.commits() >= cut.commit) return true
+    if (killed) return true
   }
   return false
+}
+
+/** Runs a process until it ends or is killed at the cut. @returns Whether it was killed. */
+async function liveUntil(
+  database: TestDatabase,
+  live: (sql: TestDatabase['sql']) => Promise<unknown>,
+  cut: Cut,
+): Promise<boolean> {
+  const wire = await openCutWire(database.url, database.sql, cut)
+  const ended = live(wire.sql).then(
+    () => {},
+    () => {},
+  )
+  await Promise.race([wire.dead, ended])
+  const killed = wire.commits() >= cut.commit
+  if (killed) await wire.dead
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))])
+  await wire.close()
+  return killed
 }
