@@ -31,7 +31,9 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (name) => {
       scanned = stage.look()
       await vi.waitFor(async () =>
         expect(
-          await sql`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE OF payment%'`,
+          await sql`
+            SELECT 1 FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE OF payment%'`,
         ).toHaveLength(1),
       )
       await sleep(20)

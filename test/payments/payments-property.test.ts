@@ -66,6 +66,7 @@ test.each(['bitcoin', 'ethereum'] as const)(
   'keeps payments on %s equal to their deposits after any transfers, reorgs, reviews, timers and cancellations',
   async (name) => {
     const stage = await startPaymentStage(name)
+    let users = 0
     try {
       await fc.assert(
         fc.asyncProperty(fc.array(act, { minLength: 5, maxLength: 25 }), async (acts) => {
@@ -73,7 +74,7 @@ test.each(['bitcoin', 'ethereum'] as const)(
             stage.open(),
             stage.open({ tolerance: { percent: '10' } }),
             stage.open({ amount: '0.5' }),
-            stage.open({ amount: undefined, user_reference: `open-${Math.random()}` }),
+            stage.open({ amount: undefined, user_reference: `open-${++users}` }),
           ])
           for (const each of acts) {
             await perform(stage, payments, each)
