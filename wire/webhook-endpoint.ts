@@ -9,6 +9,7 @@ import { Instant } from './time.js'
 
 const DEFAULT_GRACE_SECONDS = 86_400
 const MAX_GRACE_SECONDS = 604_800
+const MAX_RATE = 10_000
 
 /** Types of events that an endpoint subscribes to, or that a replay sends. */
 export const eventTypes = z
@@ -25,6 +26,12 @@ const format = z.enum(['keyturn', 'layer1']).meta({
 const schemaVersion = z.enum(SCHEMA_VERSIONS).meta({
   description: 'Version of the data of events. It affects later events only: a delivery keeps its bytes.',
 })
+const maxRate = z
+  .int()
+  .min(1)
+  .max(MAX_RATE)
+  .nullable()
+  .meta({ description: 'Most deliveries a second, attempts of all kinds included. `null`: no limit.' })
 const url = z.string().min(1).max(2_048).meta({ example: 'https://shop.example/webhooks' })
 
 export const WebhookEndpoint = z
@@ -34,6 +41,7 @@ export const WebhookEndpoint = z
     event_types: z.array(z.string()).readonly().nullable(),
     format,
     schema_version: schemaVersion,
+    max_rate: maxRate,
     status: z.enum(ENDPOINT_STATUSES).meta({
       description:
         'Deliveries of an endpoint that is `paused` or `disabled` are held, and their 24 hours stand still. `disabled`: through the API, or because it answered 410.',
@@ -71,6 +79,7 @@ export const NewWebhookEndpoint = z.strictObject({
   event_types: eventTypes.optional(),
   format: format.default('keyturn'),
   schema_version: schemaVersion.default(NEWEST_SCHEMA_VERSION),
+  max_rate: maxRate.default(null),
 })
 export type NewWebhookEndpoint = z.input<typeof NewWebhookEndpoint>
 
@@ -80,6 +89,7 @@ export const WebhookEndpointChange = z.strictObject({
   event_types: eventTypes.optional(),
   format: format.optional(),
   schema_version: schemaVersion.optional(),
+  max_rate: maxRate.optional(),
   status: z.enum(['active', 'disabled']).optional(),
 })
 export type WebhookEndpointChange = z.input<typeof WebhookEndpointChange>

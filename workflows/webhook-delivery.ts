@@ -185,7 +185,11 @@ export async function webhookDelivery(
           break
         case 'postponed':
           dueAt = Date.now() + outcome.delayMs
-          await wait('The endpoint has too many attempts under way')
+          await wait(
+            outcome.why === 'rate'
+              ? "Waits for its time within the endpoint's rate"
+              : 'The endpoint has too many attempts under way',
+          )
           break
         case 'waiting':
           // The log has the attempts without a result now.

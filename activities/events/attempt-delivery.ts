@@ -17,6 +17,7 @@ import type { Entry } from '../../egress/endpoint-gate.js'
 import { openSecret } from '../../vault/seal-secret.js'
 import type { AttemptInput, AttemptOutcome, AttemptRun, WebhookDeliveryDependencies } from './attempt.js'
 import { giveUp, passedMs, settleWithoutAttempt, waitForItsCircuit } from './settle-without-attempt.js'
+import { waitForSlot } from './wait-for-slot.js'
 
 /**
  * Delay while the event is not sealed. Sealing takes milliseconds, and only a redelivery can come before it.
@@ -49,6 +50,8 @@ export async function attemptDelivery(
   const waits = await waitForItsCircuit(dependencies, input, delivery)
   if (waits) return waits
   if (delivery.body === null) return { kind: 'postponed', delayMs: UNSEALED_DELAY_MS }
+  const slotMs = await waitForSlot(sql, input.deliveryId, delivery, run)
+  if (slotMs !== null) return { kind: 'postponed', delayMs: slotMs, why: 'rate' }
   const pass = await gate.enter(delivery.endpoint_id)
   if (pass.kind === 'later') return { kind: 'postponed', delayMs: pass.delayMs }
   return sendAndRecord(dependencies, input, delivery, run, pass)

@@ -47,8 +47,11 @@ export type AttemptOutcome =
   | { readonly kind: 'delivered'; readonly statusCode: number | null }
   /** The attempt failed. The next one is due `retryInMs` after the planned time of this one. */
   | { readonly kind: 'failed'; readonly error: string; readonly retryInMs: number }
-  /** No attempt was made: the endpoint has too many under way, or the event is not sealed yet. */
-  | { readonly kind: 'postponed'; readonly delayMs: number }
+  /**
+   * No attempt was made: the endpoint has too many under way, or the event is not sealed yet. `rate`: the endpoint
+   * limits how many a second it gets.
+   */
+  | { readonly kind: 'postponed'; readonly delayMs: number; readonly why?: 'rate' }
   | { readonly kind: 'exhausted'; readonly error: string | null }
   | { readonly kind: 'held' }
   | { readonly kind: 'cancelled' }

@@ -31,6 +31,7 @@ import type { WorkflowGate } from '../../temporal/workflow-gate.js'
 import type { AttemptOutcome, WebhookDeliveryDependencies } from './attempt.js'
 import { sendAndRecord } from './attempt-delivery.js'
 import { settleWithoutAttempt } from './settle-without-attempt.js'
+import { waitForSlot } from './wait-for-slot.js'
 
 export interface WebhookCircuitDependencies extends WebhookDeliveryDependencies {
   readonly signal: WorkflowGate['signal']
@@ -244,7 +245,7 @@ async function reportOpen(sql: Sql, endpointId: string, circuit: CircuitRow): Pr
 /**
  * Makes an attempt of a delivery.
  *
- * @returns `null` if none was made: the delivery has ended, or the endpoint has too many under way.
+ * @returns `null` if none was made: the delivery has ended, or the endpoint has too many under way or in a second.
  */
 async function send(
   dependencies: WebhookCircuitDependencies,
@@ -256,11 +257,16 @@ async function send(
   if (!delivery || delivery.body === null || (await settleWithoutAttempt(sql, id, delivery))) return null
   // It was requested since it was found, so its own workflow sends it.
   if (delivery.requested) return null
+  const run = { signal: context.cancellationSignal, heartbeat: () => context.heartbeat() }
+  const slotMs = await waitForSlot(sql, id, delivery, run)
+  if (slotMs !== null) {
+    await sleep(Math.min(slotMs, GATE_PAUSE_MS), undefined, { signal: run.signal })
+    return null
+  }
   for (let tries = 1; tries <= GATE_TRIES; tries += 1) {
     const pass = await gate.enter(delivery.endpoint_id)
     if (pass.kind === 'go') {
       const input = { deliveryId: id, elapsedMs: 0, lost: [], byCircuit: true }
-      const run = { signal: context.cancellationSignal, heartbeat: () => context.heartbeat() }
       return sendAndRecord(dependencies, input, delivery, run, pass)
     }
     await sleep(Math.min(pass.delayMs, GATE_PAUSE_MS))

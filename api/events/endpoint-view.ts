@@ -53,6 +53,7 @@ function viewFields(row: EndpointRow): Omit<WebhookEndpoint, 'status'> {
     event_types: row.event_types,
     format: row.format,
     schema_version: row.schema_version,
+    max_rate: row.max_rate,
     circuit: row.circuit,
     previous_secret_until: row.previous_secret_until?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),

@@ -98,6 +98,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
           eventTypes: body.event_types ?? null,
           format: body.format,
           schemaVersion: body.schema_version,
+          maxRate: body.max_rate,
           seal,
         },
         environment.KEYTURN_WEBHOOK_ENDPOINTS,
@@ -131,6 +132,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
         eventTypes: body.event_types,
         format: body.format,
         schemaVersion: body.schema_version,
+        maxRate: body.max_rate,
         status: body.status,
       })
       if (endpoint) await appendAudit(tx, endpointAudit(c, 'webhook_endpoint.changed', endpoint, body))

@@ -16,6 +16,8 @@ export interface TestEndpoint {
   /** Default: every type. */
   readonly eventTypes?: string[]
   readonly format?: EndpointRow['format']
+  /** Most attempts a second. Default: no limit. */
+  readonly maxRate?: number
   /** Default: the newest. */
   readonly schemaVersion?: EndpointRow['schema_version']
 }
@@ -30,6 +32,7 @@ export async function createTestEndpoint(
     eventTypes,
     format = 'keyturn',
     schemaVersion = NEWEST_SCHEMA_VERSION,
+    maxRate,
   }: TestEndpoint,
 ): Promise<EndpointRow & { secret: string }> {
   const secret = formatWebhookSecret(randomBytes(32))
@@ -40,6 +43,7 @@ export async function createTestEndpoint(
       eventTypes: eventTypes ?? null,
       format,
       schemaVersion,
+      maxRate: maxRate ?? null,
       seal: (id) => sealSecret(masterKey, Buffer.from(secret), { table: 'webhook_endpoints', key: [id] }),
     }),
   )

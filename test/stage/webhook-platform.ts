@@ -98,7 +98,7 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
     activities,
     client,
     merchantId,
-    endpoint: (url: string, change: Pick<TestEndpoint, 'eventTypes' | 'format'> = {}) =>
+    endpoint: (url: string, change: Pick<TestEndpoint, 'eventTypes' | 'format' | 'maxRate'> = {}) =>
       createTestEndpoint(sql, { merchantId, url, masterKey: MASTER_KEY, ...change }),
     /** Records an event of an object of its own, so that it waits for no other. @returns The event's id. */
     append(tx: Transaction, event: Partial<NewEvent> = {}): Promise<string> {

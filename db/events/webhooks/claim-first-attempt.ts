@@ -10,7 +10,8 @@ export interface ClaimedAttempt extends LoadedAttempt {
 
 /**
  * Claims the first attempt of a delivery for this process: only one call ever gets it. It claims nothing
- * unless the delivery can be sent now, which the circuit of its endpoint decides too. `null` if there is no such delivery.
+ * unless the delivery can be sent now, which the circuit of its endpoint decides too. At an endpoint with a limit
+ * of its rate the attempt may have to wait, so an activity makes it. `null` if there is no such delivery.
  *
  * The commit does not wait for the disk. A database that loses the claim in a crash loses a line of the log
  * for an attempt without a result, and only if the worker dies at the same time.
@@ -26,7 +27,7 @@ export async function claimFirstAttempt(sql: Queryable, deliveryId: string): Pro
         AND (webhook_deliveries.schema_version IS NULL OR EXISTS (
           SELECT FROM event_bodies older
           WHERE older.event_id = event.id AND older.schema_version = webhook_deliveries.schema_version))
-        AND endpoint.id = endpoint_id AND endpoint.status = 'active'
+        AND endpoint.id = endpoint_id AND endpoint.status = 'active' AND endpoint.max_rate IS NULL
         AND (requested OR NOT EXISTS (
           SELECT FROM webhook_circuits circuit WHERE circuit.endpoint_id = endpoint.id AND circuit.state <> 'closed'))
       RETURNING webhook_deliveries.id

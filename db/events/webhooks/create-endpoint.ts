@@ -14,6 +14,8 @@ export interface NewEndpoint {
   readonly format: EndpointRow['format']
   /** Version of the data of events. Default: the newest. */
   readonly schemaVersion?: EndpointRow['schema_version']
+  /** Most attempts a second. Default: no limit. */
+  readonly maxRate?: number | null
   /** Seals the UTF-8 bytes of the endpoint's secret (`whsec_…`) for the row with this id. */
   readonly seal: (id: string) => Buffer
 }
@@ -44,10 +46,10 @@ export async function createEndpoint(
   }
   const id = newId('whe')
   const [row] = await tx<EndpointRow[]>`
-    INSERT INTO webhook_endpoints (id, merchant_id, url, event_types, format, schema_version, secret_sealed)
+    INSERT INTO webhook_endpoints (id, merchant_id, url, event_types, format, schema_version, max_rate, secret_sealed)
     VALUES (${id}, ${endpoint.merchantId}, ${endpoint.url},
             ${endpoint.eventTypes === null ? null : [...endpoint.eventTypes]}, ${endpoint.format},
-            ${endpoint.schemaVersion ?? NEWEST_SCHEMA_VERSION}, ${endpoint.seal(id)})
+            ${endpoint.schemaVersion ?? NEWEST_SCHEMA_VERSION}, ${endpoint.maxRate ?? null}, ${endpoint.seal(id)})
     RETURNING ${endpointColumns(tx)}`
   if (!row) throw new Error('The endpoint was not inserted')
   return row

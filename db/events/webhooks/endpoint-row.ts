@@ -14,6 +14,8 @@ export interface EndpointRow {
   readonly format: 'keyturn' | 'layer1'
   /** Version of the data of later events. */
   readonly schema_version: SchemaVersion
+  /** Most attempts a second. `null` for no limit. */
+  readonly max_rate: number | null
   readonly status: EndpointStatus | 'deleted'
   /** Time until which the previous secret signs as well. `null` if none does. */
   readonly previous_secret_until: Date | null
@@ -23,5 +25,5 @@ export interface EndpointRow {
 
 /** Returns the columns of `EndpointRow`. Only the sender reads secrets. */
 export const endpointColumns = (sql: Queryable) =>
-  sql`id, merchant_id, url, event_types, format, schema_version, status, previous_secret_until, created_at,
+  sql`id, merchant_id, url, event_types, format, schema_version, max_rate, status, previous_secret_until, created_at,
       coalesce((SELECT state FROM webhook_circuits WHERE endpoint_id = webhook_endpoints.id), 'closed') AS circuit`

@@ -26,6 +26,8 @@ export interface LoadedAttempt {
   readonly circuit: CircuitState
   /** Whether a person requested the next attempt, which waits for no circuit. */
   readonly requested: boolean
+  /** Most attempts a second at the endpoint. `null` for no limit. */
+  readonly max_rate: number | null
   /** Whether it was released with others and its turn has not come. */
   readonly awaits_turn: boolean
   /** Milliseconds of its window that had passed when it was held. 0 if it was not held in this window. */
@@ -74,7 +76,7 @@ export const attemptColumns = (sql: Queryable) => sql`
   delivery.turn IS NOT NULL AND delivery.workflow_started_at IS NULL AS awaits_turn,
   delivery.window_used_ms::float8 AS window_used_ms,
   (extract(epoch FROM clock_timestamp() - delivery.window_started_at) * 1000)::float8 AS window_age_ms,
-  endpoint.url, endpoint.secret_sealed,
+  endpoint.max_rate, endpoint.url, endpoint.secret_sealed,
   CASE WHEN endpoint.previous_secret_until > now() THEN endpoint.previous_secret_sealed END AS previous_secret_sealed,
   CASE WHEN delivery.format = 'layer1' AND event.layer1_body IS NOT NULL THEN event.layer1_body
        WHEN delivery.schema_version IS NULL THEN event.body

@@ -201,6 +201,19 @@ describe('endpoints', () => {
     expect((await create({ schema_version: versions[0] })).schema_version).toBe(versions[0])
   })
 
+  test('have no limit of deliveries a second unless one is set', async () => {
+    const { id, max_rate } = await create()
+    expect(max_rate).toBeNull()
+    const set = async (wanted: unknown) => {
+      const body = { max_rate: wanted }
+      const { status, json } = await api.call({ method: 'PATCH', path: `${ENDPOINTS}/${id}`, body })
+      return status === 200 ? json.data.max_rate : status
+    }
+    expect([await set(7), await set(1), await set(null)]).toEqual([7, 1, null])
+    for (const wrong of [0, -1, 1.5, '5']) expect(await set(wrong)).toBe(400)
+    expect((await create({ max_rate: 3 })).max_rate).toBe(3)
+  })
+
   test('are paused and resumed, twice without effect, and disabled ones enabled', async () => {
     const { id } = await create()
     const event = await happen()
