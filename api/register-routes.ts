@@ -14,6 +14,7 @@ import { registerAddressRoutes } from './deposits/addresses.js'
 import { registerDepositRoutes } from './deposits/deposits.js'
 import { registerEndpointPauseRoutes } from './events/endpoint-pauses.js'
 import { registerEventRoutes } from './events/events.js'
+import { registerWebhookConformanceRoutes } from './events/webhook-conformance.js'
 import { registerWebhookDeliveryRoutes } from './events/webhook-deliveries.js'
 import { registerWebhookEndpointRoutes } from './events/webhook-endpoints.js'
 import { registerWebhookReplayRoutes } from './events/webhook-replays.js'
@@ -60,6 +61,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWebhookTestRoutes(app, dependencies)
   registerWebhookReplayRoutes(app, dependencies)
   registerWebhookStatsRoutes(app, dependencies)
+  registerWebhookConformanceRoutes(app, dependencies)
   registerWhitelistRoutes(app, dependencies)
   registerWithdrawalRoutes(app, dependencies)
   registerWithdrawalEstimateRoute(app, dependencies)

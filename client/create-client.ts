@@ -13,6 +13,7 @@ import type { PolicyChange, PolicyUpdate, PolicyVersion } from '../wire/policy.j
 import type { Reason } from '../wire/reason.js'
 import type { NewTransfer, Transfer, TransferFilter } from '../wire/transfer.js'
 import type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
+import type { WebhookConformance } from '../wire/webhook-conformance.js'
 import type { DeliveryFilter, WebhookDelivery } from '../wire/webhook-delivery.js'
 import type {
   DeletedWebhookEndpoint,
@@ -32,6 +33,9 @@ import { exportCalls } from './exports.js'
 import { paymentCalls } from './payments.js'
 import { payoutCalls } from './payouts.js'
 import { createOpener, createSender, type SenderOptions } from './send-request.js'
+
+/** Time for a conformance test, of which the platform needs at most 90 s. */
+const CONFORMANCE_MS = 100_000
 
 export interface ClientOptions extends SenderOptions {
   /**
@@ -181,6 +185,15 @@ export function createClient(options: ClientOptions) {
           method: 'POST',
           path: at('/webhook-endpoints', id, '/test'),
           body: {},
+        }),
+      /** Sends right and wrong webhooks to your consumer and reports what it answers. It takes up to 90 s. */
+      conformance: (id: string, sent?: Sent) =>
+        one<WebhookConformance>({
+          method: 'POST',
+          path: at('/webhook-endpoints', id, '/conformance'),
+          body: {},
+          timeoutMs: CONFORMANCE_MS,
+          ...(sent?.idempotencyKey === undefined ? {} : { idempotencyKey: sent.idempotencyKey }),
         }),
       /** Returns how the endpoint did, in the last hour by default. */
       stats: (id: string, query?: StatsWindow) =>

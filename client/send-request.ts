@@ -36,6 +36,8 @@ export interface Request {
    * of yours.
    */
   readonly idempotencyKey?: string
+  /** Milliseconds for one attempt of this request, which takes longer than others. */
+  readonly timeoutMs?: number
 }
 
 /** The JSON body of a success. */
@@ -94,7 +96,7 @@ export function createSender(options: SenderOptions): Send {
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS
 
   async function attempt<T>(request: Request, idempotencyKey: string | undefined): Promise<Success<T>> {
-    const signal = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+    const signal = AbortSignal.timeout(request.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
     const response = await sendOnce(options, request, idempotencyKey, signal)
     const answer = parse(await response.text())
     if (response.ok && isObject(answer) && answer.success === true) return answer as unknown as Success<T>

@@ -84,6 +84,7 @@ export type {
 export type { DateRange } from '../wire/time.js'
 export type { NewTransfer, Transfer, TransferFilter } from '../wire/transfer.js'
 export type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
+export type { ConformanceCase, WebhookConformance } from '../wire/webhook-conformance.js'
 export type { DeliveryFilter, WebhookDelivery, WebhookFailureClass } from '../wire/webhook-delivery.js'
 export type {
   DeletedWebhookEndpoint,

@@ -12,7 +12,7 @@ import { assertNever } from '../../domain/assert-never.js'
 import { circuitTimes } from '../../domain/events/circuit.js'
 import type { DeliveryStatus } from '../../domain/events/delivery-status.js'
 import { redactAnswer } from '../../domain/events/redact-answer.js'
-import { signWebhook } from '../../domain/events/webhook-signature.js'
+import { webhookHeaders } from '../../domain/events/webhook-headers.js'
 import type { Entry } from '../../egress/endpoint-gate.js'
 import { openSecret } from '../../vault/seal-secret.js'
 import type { AttemptInput, AttemptOutcome, AttemptRun, WebhookDeliveryDependencies } from './attempt.js'
@@ -28,7 +28,6 @@ export const HEARTBEAT_MS = 3_000
 /** Tries to store the result, so that an outage of the database does not cause a duplicate delivery. */
 const RECORD_TRIES = 8
 const RECORD_PAUSE_MS = 250
-const USER_AGENT = 'Keyturn-Webhooks/1'
 
 /**
  * Makes an attempt, unless the delivery has ended, or its endpoint has too many attempts under way.
@@ -115,13 +114,7 @@ async function attempt(
         : await sender.send({
             url: delivery.url,
             body,
-            headers: {
-              'content-type': 'application/json',
-              'user-agent': USER_AGENT,
-              'webhook-id': delivery.event_id,
-              'webhook-timestamp': String(timestamp),
-              'webhook-signature': signed.signature,
-            },
+            headers: signed.headers,
             signal: run.signal,
           })
     const last = passedMs(input.elapsedMs, delivery) + retryIntervalMs > retryWindowMs
@@ -169,18 +162,18 @@ async function reportCircuit(
   await startCircuit({ id, merchantId, url }).catch(() => {})
 }
 
-/** Returns the signatures by every valid secret, or the reason, for people, why there are none. */
+/** Returns the headers with signatures by every valid secret, or the reason, for people, why there are none. */
 function signAttempt(
   masterKeys: readonly string[],
   delivery: LoadedAttempt,
   body: Buffer,
   timestamp: number,
-): { readonly signature: string } | { readonly refused: string } {
+): { readonly headers: Readonly<Record<string, string>> } | { readonly refused: string } {
   const sealed = [delivery.secret_sealed, delivery.previous_secret_sealed].filter((each) => each !== null)
   const row = { table: 'webhook_endpoints', key: [delivery.endpoint_id] } as const
   try {
     const secrets = sealed.map((each) => openSecret(masterKeys, each, row).toString('utf8'))
-    return { signature: signWebhook({ id: delivery.event_id, timestamp, body, secrets }) }
+    return { headers: webhookHeaders({ id: delivery.event_id, timestamp, body, secrets }) }
   } catch (error) {
     return { refused: `Not sent: ${error instanceof Error ? error.message : String(error)}` }
   }

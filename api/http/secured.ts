@@ -13,10 +13,19 @@ import { idempotency } from '../middleware/idempotency.js'
  * `INSUFFICIENT_SCOPE`.
  */
 export function secured(...scopes: readonly [Scope, ...Scope[]]) {
+  return securedFor(undefined, ...scopes)
+}
+
+/**
+ * Returns the same for a route that takes long.
+ *
+ * @param leaseMs - Time for which the same request, sent again, does not start a second time.
+ */
+export function securedFor(leaseMs: number | undefined, ...scopes: readonly [Scope, ...Scope[]]) {
   return {
     security: [{ ApiKey: [], Timestamp: [], Nonce: [], Signature: [] }],
     'x-scope': scopes.join(' or '),
-    middleware: [requireScope(...scopes), idempotency()] as MiddlewareHandler<ApiEnv>[],
+    middleware: [requireScope(...scopes), idempotency(leaseMs)] as MiddlewareHandler<ApiEnv>[],
   }
 }
 

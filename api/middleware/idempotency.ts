@@ -19,8 +19,12 @@ import type { ApiEnv, IdempotentRequest } from '../context.js'
 const LEASE_MS = 10_000
 const MAX_KEY_LENGTH = 255
 
-/** Replays, refuses or admits a POST that has an Idempotency-Key. It runs after the check of the scope. */
-export function idempotency(): MiddlewareHandler<ApiEnv> {
+/**
+ * Replays, refuses or admits a POST that has an Idempotency-Key. It runs after the check of the scope.
+ *
+ * @param leaseMs - Time that a request may take. Default: 10 s.
+ */
+export function idempotency(leaseMs = LEASE_MS): MiddlewareHandler<ApiEnv> {
   return async function idempotency(c, next) {
     const key = c.req.method === 'POST' ? c.req.header('idempotency-key') : undefined
     if (key === undefined) return next()
@@ -45,7 +49,7 @@ export function idempotency(): MiddlewareHandler<ApiEnv> {
       owner,
       requestHash: requestHash(c),
       windowMs: environment.KEYTURN_IDEMPOTENCY_WINDOW,
-      leaseMs: LEASE_MS,
+      leaseMs,
     })
     switch (begun.kind) {
       case 'answered':
