@@ -6,7 +6,7 @@ import type { MerchantEvent } from '../wire/event.js'
 /** Headers as the receiving framework gives them. Names may have any case. */
 export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** Reports a webhook on which the receiver must not act. Answer it with 400. */
+/** Reports a webhook on which the receiver must not act. Answer it with 401. */
 export class WebhookVerificationError extends Error {
   override readonly name = 'WebhookVerificationError'
 }
