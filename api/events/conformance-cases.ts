@@ -1,10 +1,13 @@
 /** Builds the requests of a conformance test: right ones, and wrong ones of each kind that a consumer must refuse. */
 
 import { randomBytes } from 'node:crypto'
+import { writeVersion } from '../../db/events/log/freeze-version.js'
+import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
 import { newId } from '../../db/new-id.js'
+import { NEWEST_SCHEMA_VERSION } from '../../domain/events/schema-version.js'
 import { webhookHeaders } from '../../domain/events/webhook-headers.js'
 import { formatWebhookSecret } from '../../domain/events/webhook-signature.js'
-import type { WebhookTested } from '../../wire/event.js'
+import type { EventEnvelope, WebhookTested } from '../../wire/event.js'
 import type { ConformanceCase } from '../../wire/webhook-conformance.js'
 
 /** A request of the test, and the answer that a right consumer gives. */
@@ -19,20 +22,27 @@ const SECRET_BYTES = 32
 
 /**
  * Returns the cases in the order in which they are sent. All are `webhook.test` events, so that a consumer that works
- * changes nothing. They have the sequence 0, which no other event has.
+ * changes nothing, in the version that the endpoint has. They have the sequence 0, which no other event has.
  *
  * @param now - Milliseconds since the epoch.
  */
-export function planCases(endpointId: string, secrets: readonly string[], now: number): PlannedCase[] {
+export function planCases(endpoint: EndpointRow, secrets: readonly string[], now: number): PlannedCase[] {
   const seconds = Math.floor(now / 1_000)
   const event = (at: number) => {
     const id = newId('evt')
     const data: WebhookTested = {
-      endpoint_id: endpointId,
+      endpoint_id: endpoint.id,
       message: 'This is a test of your consumer; nothing happened.',
+      schema_version: NEWEST_SCHEMA_VERSION,
     }
-    const envelope = { id, event: 'webhook.test', timestamp: new Date(at).toISOString(), sequence: 0, data }
-    return { id, body: Buffer.from(JSON.stringify(envelope)) }
+    const envelope: EventEnvelope = {
+      id,
+      event: 'webhook.test',
+      timestamp: new Date(at).toISOString(),
+      sequence: 0,
+      data,
+    }
+    return { id, body: Buffer.from(writeVersion(envelope, endpoint.schema_version)) }
   }
   const valid = event(now)
   const sent = (

@@ -63,7 +63,7 @@ export function registerWebhookConformanceRoutes(app: ApiApp, dependencies: ApiD
     try {
       const secrets = await openSecrets(sql, masterKeysOf(environment), id)
       const cases: ConformanceCase[] = []
-      for (const planned of planCases(id, secrets, Date.now())) {
+      for (const planned of planCases(endpoint, secrets, Date.now())) {
         cases.push(await sendCase({ policy, timeoutMs }, endpoint, planned))
       }
       const report: WebhookConformance = {
