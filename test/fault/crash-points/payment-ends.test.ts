@@ -30,9 +30,7 @@ test('takes a confirmed payment back once, and confirms it again, at whichever c
         stage.model.mine(lost)
         for (let block = 0; block < 3; block++) stage.model.mine([])
       })
-      await lives.follow(sql, subject)
-      await lives.credit(sql, subject)
-      await lives.follow(sql, subject)
+      await lives.settle(sql, subject)
     },
     facts: (subject) => lives.facts(subject),
   })

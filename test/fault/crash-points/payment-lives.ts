@@ -45,32 +45,33 @@ export function paymentLives(stage: PaymentStage) {
     perform()
   }
 
-  /** Creates the payment, unless an earlier request did. A request that is sent again finds it by its key. */
+  /**
+   * Creates the payment, unless an earlier request did, which finds it by its key. Only the process that created
+   * it starts the workflow at once; if it dies before, the dispatcher does.
+   */
   async function create(sql: Sql, subject: Subject): Promise<void> {
     const [made] = await idsOf(sql, subject)
-    const id =
-      made ??
-      (await inTransaction(sql, async (tx) => {
-        const { id } = await createPayment(tx, {
-          merchantId: stage.api.merchantId,
-          network: stage.network,
-          coin: stage.network.coins[0]!,
-          userReference: subject.user,
-          amount: AMOUNT,
-          allowance: 0n,
-          tolerance: null,
-          quote: null,
-          orderId: subject.user,
-          successUrl: null,
-          failureUrl: null,
-          metadata: {},
-          expiresInSeconds: 3_600,
-          attemptOf: null,
-          publicUrl: PUBLIC_URL,
-          ...API,
-        })
-        return id
-      }))
+    if (made !== undefined) return
+    const { id } = await inTransaction(sql, (tx) =>
+      createPayment(tx, {
+        merchantId: stage.api.merchantId,
+        network: stage.network,
+        coin: stage.network.coins[0]!,
+        userReference: subject.user,
+        amount: AMOUNT,
+        allowance: 0n,
+        tolerance: null,
+        quote: null,
+        orderId: subject.user,
+        successUrl: null,
+        failureUrl: null,
+        metadata: {},
+        expiresInSeconds: 3_600,
+        attemptOf: null,
+        publicUrl: PUBLIC_URL,
+        ...API,
+      }),
+    )
     await wakeChangedPayment(sql, id, wakeOf(subject))
   }
 
@@ -86,14 +87,16 @@ export function paymentLives(stage: PaymentStage) {
     }
   }
 
-  function pay(subject: Subject): Promise<void> {
-    return addressOf(subject).then((address) => once(subject, 'pay', () => stage.send(address, '1')))
+  /** Sends the amount once, as the payer does who sees the address. */
+  async function pay(subject: Subject): Promise<void> {
+    const address = await addressOf(subject)
+    once(subject, 'pay', () => stage.send(address, '1'))
   }
 
   async function addressOf(subject: Subject): Promise<string> {
     const [row] = await stage.api.database.sql<{ address: string }[]>`
-    SELECT address.address FROM payments payment JOIN addresses address ON address.id = payment.address_id
-    WHERE payment.order_id = ${subject.user}`
+      SELECT address.address FROM payments payment JOIN addresses address ON address.id = payment.address_id
+      WHERE payment.order_id = ${subject.user}`
     return row?.address ?? ''
   }
 
@@ -120,29 +123,36 @@ export function paymentLives(stage: PaymentStage) {
     }
   }
 
+  /** Runs watcher and workflows until what was mined is credited. */
+  async function settle(sql: Sql, subject: Subject): Promise<void> {
+    await follow(sql, subject)
+    await credit(sql, subject)
+    await follow(sql, subject)
+  }
+
   async function depositsOf(sql: Sql, { user }: Subject): Promise<string[]> {
     const rows = await sql<{ id: string }[]>`
-    SELECT id FROM deposits WHERE user_reference = ${user} AND status <> 'reverted' ORDER BY id`
+      SELECT id FROM deposits WHERE user_reference = ${user} AND status <> 'reverted' ORDER BY id`
     return rows.map((row) => row.id)
   }
 
   async function facts(subject: Subject): Promise<unknown> {
     const { sql } = stage.api.database
     const payments = await sql`
-    SELECT status, flags, amount_detected, amount_confirmed, reorged, wake_due, attempt_of IS NOT NULL AS again,
-           reissued_as IS NOT NULL AS reissued, paid_at IS NOT NULL AS paid, confirmed_at IS NOT NULL AS confirmed,
-           ended_at IS NOT NULL AS ended, jsonb_path_query_array(history, '$[*].status') AS history,
-           jsonb_path_query_array(history, '$[*].cause.kind') AS causes
-    FROM payments WHERE order_id = ${subject.user} ORDER BY id`
+      SELECT status, flags, amount_detected, amount_confirmed, reorged, wake_due, attempt_of IS NOT NULL AS again,
+             reissued_as IS NOT NULL AS reissued, paid_at IS NOT NULL AS paid, confirmed_at IS NOT NULL AS confirmed,
+             ended_at IS NOT NULL AS ended, jsonb_path_query_array(history, '$[*].status') AS history,
+             jsonb_path_query_array(history, '$[*].cause.kind') AS causes
+      FROM payments WHERE order_id = ${subject.user} ORDER BY id`
     const events = await sql`
-    SELECT type, data ->> 'status' AS status, data ->> 'kind' AS kind, data -> 'flags' AS flags, data ->> 'previous_status' AS previous
-    FROM events WHERE type IN ('payment.status_changed', 'exception.raised')
-      AND (data ->> 'order_id' = ${subject.user} OR data ->> 'user_reference' = ${subject.user}) ORDER BY position`
+      SELECT type, data ->> 'status' AS status, data ->> 'kind' AS kind, data -> 'flags' AS flags, data ->> 'previous_status' AS previous
+      FROM events WHERE type IN ('payment.status_changed', 'exception.raised')
+        AND (data ->> 'order_id' = ${subject.user} OR data ->> 'user_reference' = ${subject.user}) ORDER BY position`
     const audited = await sql`
-    SELECT action FROM audit_log
-    WHERE action LIKE 'payment.%' AND subject IN (SELECT id FROM payments WHERE order_id = ${subject.user}) ORDER BY position`
+      SELECT action FROM audit_log
+      WHERE action LIKE 'payment.%' AND subject IN (SELECT id FROM payments WHERE order_id = ${subject.user}) ORDER BY position`
     const deposits = await sql`
-    SELECT status, payment_id IS NOT NULL AS paid FROM deposits WHERE user_reference = ${subject.user} ORDER BY id`
+      SELECT status, payment_id IS NOT NULL AS paid FROM deposits WHERE user_reference = ${subject.user} ORDER BY id`
     return {
       payments: [...payments],
       events: [...events],
@@ -157,7 +167,7 @@ export function paymentLives(stage: PaymentStage) {
   /** Whether the workflow of each payment was notified of its newest change, and has nothing to be notified of. */
   async function notified({ user, woken }: Subject): Promise<boolean[]> {
     const rows = await stage.api.database.sql<{ id: string; version: number; wake_due: boolean }[]>`
-    SELECT id, version, wake_due FROM payments WHERE order_id = ${user} ORDER BY id`
+      SELECT id, version, wake_due FROM payments WHERE order_id = ${user} ORDER BY id`
     return rows.map(({ id, version, wake_due }) => !wake_due && woken.get(id)?.has(version) === true)
   }
 
@@ -172,9 +182,7 @@ export function paymentLives(stage: PaymentStage) {
     once(subject, 'mine', () => mine(1))
     await follow(sql, subject)
     once(subject, 'bury', () => mine(3))
-    await follow(sql, subject)
-    await credit(sql, subject)
-    await follow(sql, subject)
+    await settle(sql, subject)
   }
 
   async function prepared(...steps: readonly Step[]): Promise<Subject> {
@@ -186,8 +194,8 @@ export function paymentLives(stage: PaymentStage) {
   /** Lets the time of the payment pass. */
   async function passTime(sql: Sql, { user }: Subject): Promise<void> {
     await sql`
-    UPDATE payments SET created_at = created_at - interval '2 hours', expires_at = clock_timestamp() - interval '1 ms'
-    WHERE order_id = ${user}`
+      UPDATE payments SET created_at = created_at - interval '2 hours', expires_at = clock_timestamp() - interval '1 ms'
+      WHERE order_id = ${user}`
   }
 
   return {
@@ -197,6 +205,7 @@ export function paymentLives(stage: PaymentStage) {
     idsOf,
     pay,
     follow,
+    settle,
     credit,
     depositsOf,
     facts,

@@ -32,9 +32,7 @@ test('expires a payment once, and raises its late deposit once, at whichever com
       for (const id of await lives.idsOf(sql, subject)) await advancePayment(sql, id)
       await lives.pay(subject)
       lives.once(subject, 'bury', () => lives.mine(4))
-      await lives.follow(sql, subject)
-      await lives.credit(sql, subject)
-      await lives.follow(sql, subject)
+      await lives.settle(sql, subject)
     },
     facts: (subject) => lives.facts(subject),
   })
