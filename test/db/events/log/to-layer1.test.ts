@@ -1,5 +1,6 @@
 /** Deposit events in the `layer1` format. */
 
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { toLayer1 } from '../../../../db/events/log/to-layer1.js'
 import type { Deposit } from '../../../../wire/deposit.js'
@@ -47,55 +48,84 @@ const event = (
   data: data as Record<string, unknown>,
 })
 
-/** The second example of the format's description, letter for letter. */
-const UNCONFIRMED = `{
-  "event": "layer1:digital:deposit:status-change",
-  "timestamp": "2024-06-05T20:39:26.724877059Z",
-  "data": {
-    "id": "018fea20a69e7cc58066f8d03362e797d18a869f191944a09e5e784d7ca8f45a6f",
-    "hash": "0x8d49dad00612517e5fdf9ca896c4aded5a46c30226cd44f4f0c26b4c65ae63fe",
-    "type": "DEPOSIT",
-    "asset": "ETH",
-    "amount": "0.20",
-    "status": "UNCONFIRMED",
-    "address": {
-      "id": "d18a869f-1919-44a0-9e5e-784d7ca8f45a",
-      "address": "0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9",
-      "network": "ETHEREUM",
-      "keyPairId": "44cf54df-93e9-4dd9-84c9-e96f0cf90f3e",
-      "reference": "First Eth Address",
-      "customerId": "customerOne",
-      "assetPoolId": "2be1cc9c-a5af-47e2-9dba-b7b82317e600"
-    },
-    "sources": [
-      {
-        "amount": "0.200234653675781",
-        "address": "0x84a4a239805d06c685219801b82bea7c76702214"
-      }
-    ],
-    "createdAt": "2024-06-05T20:39:19.454Z",
-    "updatedAt": "2024-06-05T20:39:26.683343Z",
-    "destinations": [
-      {
-        "amount": "0.20",
-        "address": "0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9"
-      }
-    ],
-    "networkDetail": {
-      "fee": {
-        "asset": "ETH",
-        "amount": "0.000234653675781"
-      },
-      "block": {
-        "number": 6046664,
-        "timestamp": "2024-06-05T20:39:24Z"
-      }
-    }
-  }
-}`
+/** The examples of the format's description, in its order: two balances, and the five steps of a deposit. */
+const EXAMPLES = JSON.parse(
+  readFileSync(new URL('./layer1-examples.json', import.meta.url), 'utf8'),
+) as Layer1Example[]
 
-test('writes a mined deposit as the example of the format, field order included', () => {
-  expect(JSON.stringify(toLayer1(event(deposit)), null, 2)).toBe(UNCONFIRMED)
+interface Layer1Example {
+  readonly event: string
+  readonly timestamp: string
+  readonly data: {
+    readonly status?: string
+    readonly updatedAt?: string
+    readonly funds?: readonly { readonly type: string; readonly balance: string; readonly delta: string }[]
+  }
+}
+
+const deposits = EXAMPLES.filter((each) => each.data.status !== undefined)
+const UNCONFIRMED = JSON.stringify(deposits[1])
+
+test('has the examples of five steps and two balances', () => {
+  expect(deposits.map(({ data }) => data.status)).toEqual([
+    'DETECTED',
+    'UNCONFIRMED',
+    'CONFIRMED',
+    'SCREENING_REQUESTED',
+    'SUCCESS',
+  ])
+  expect(EXAMPLES).toHaveLength(7)
+})
+
+test.each(deposits)(
+  'writes a deposit as the example $data.status, field by field and in its order',
+  (example) => {
+    const { status = '', updatedAt = '' } = example.data
+    const mempool = {
+      block_number: null,
+      block_time: null,
+      sources: [{ address: deposit.sources[0]?.address ?? '', amount: '0.2' }],
+    }
+    const data = {
+      ...deposit,
+      ...(status === 'DETECTED' ? mempool : {}),
+      status: status.toLowerCase(),
+      updated_at: updatedAt,
+    }
+    const body = toLayer1({ ...event(data), timestamp: example.timestamp })
+    expect(JSON.stringify(body, null, 2)).toBe(JSON.stringify(example, null, 2))
+  },
+)
+
+test.each([
+  [0, { available: ['0', '0'], blockchain: ['0.2', '0.2'], reserved: ['0.2', '0.2'] }],
+  [1, { available: ['0.2', '0.2'], blockchain: ['0.2', '0'], reserved: ['0', '-0.2'] }],
+] as const)('writes a balance as example %i, field by field and in its order', (index, funds) => {
+  const example = EXAMPLES[index]
+  const fund = (
+    type: 'AVAILABLE' | 'BLOCKCHAIN' | 'RESERVED',
+    [balance, delta]: readonly [string, string],
+  ) => ({
+    type,
+    balance,
+    delta,
+  })
+  const balance: BalanceUpdated = {
+    address_id: deposit.address.id,
+    address: deposit.address.address,
+    label: deposit.address.label,
+    user_reference: deposit.user_reference,
+    network: 'ethereum',
+    coin: 'eth',
+    funds: [
+      fund('AVAILABLE', funds.available),
+      fund('BLOCKCHAIN', funds.blockchain),
+      fund('RESERVED', funds.reserved),
+    ],
+    deposit_id: deposit.id,
+  }
+  const body = toLayer1({ ...event(balance, 'balance.updated'), timestamp: example?.timestamp ?? '' })
+  expect(JSON.stringify(body, null, 2)).toBe(JSON.stringify(example, null, 2))
 })
 
 test('writes no network detail for a deposit in the mempool', () => {
@@ -116,37 +146,6 @@ test.each([
   ['success', 'SUCCESS'],
 ])('status %s is %s', (status, expected) => {
   expect(toLayer1(event({ ...deposit, status }))).toMatchObject({ data: { status: expected } })
-})
-
-test('writes a balance update as the example of the format', () => {
-  const balance: BalanceUpdated = {
-    address_id: 'addr_1',
-    address: '0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9',
-    label: 'First Eth Address',
-    user_reference: 'customerOne',
-    network: 'ethereum',
-    coin: 'eth',
-    funds: [
-      { type: 'AVAILABLE', balance: '0.2', delta: '0.2' },
-      { type: 'BLOCKCHAIN', balance: '0.2', delta: '0' },
-      { type: 'RESERVED', balance: '0', delta: '-0.2' },
-    ],
-    deposit_id: 'dep_1',
-  }
-  expect(toLayer1(event(balance, 'balance.updated'))).toEqual({
-    event: 'layer1:digital:balance:updated',
-    timestamp: '2024-06-05T20:39:26.724877059Z',
-    data: {
-      reference: 'First Eth Address',
-      address: '0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9',
-      asset: 'ETH',
-      funds: [
-        { type: 'AVAILABLE', balance: '0.20', delta: '0.20' },
-        { type: 'BLOCKCHAIN', balance: '0.20', delta: '0.00' },
-        { type: 'RESERVED', balance: '0.00', delta: '-0.20' },
-      ],
-    },
-  })
 })
 
 test('keeps every digit of amounts', () => {
