@@ -180,6 +180,9 @@ export function createClient(options: ClientOptions) {
           path: at('/webhook-endpoints', id, '/rotate-secret'),
           body: grace_seconds === undefined ? {} : { grace_seconds },
         }),
+      /** Ends the overlap of a rotation now: the old secret signs no longer. */
+      endPreviousSecret: (id: string) =>
+        one<WebhookEndpoint>({ method: 'DELETE', path: at('/webhook-endpoints', id, '/previous-secret') }),
       test: (id: string) =>
         one<WebhookTest>({
           method: 'POST',

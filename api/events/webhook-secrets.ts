@@ -1,10 +1,11 @@
-/** Route that rotates the secret of a webhook endpoint. */
+/** Routes that rotate the secret of a webhook endpoint, and end the overlap of both secrets. */
 
 import { createRoute } from '@hono/zod-openapi'
 import { appendAudit } from '../../db/audit/append-audit.js'
 import { inTransaction } from '../../db/connect.js'
+import { endPreviousSecret } from '../../db/events/webhooks/end-previous-secret.js'
 import { rotateSecret } from '../../db/events/webhooks/rotate-secret.js'
-import { SecretRotation, WebhookEndpointWithSecret } from '../../wire/webhook-endpoint.js'
+import { SecretRotation, WebhookEndpoint, WebhookEndpointWithSecret } from '../../wire/webhook-endpoint.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
 import { notFound } from '../http/not-found.js'
@@ -26,7 +27,17 @@ const rotate = createRoute({
   },
   responses: { 200: answer(WebhookEndpointWithSecret) },
 })
-/** Registers `/webhook-endpoints/{id}/rotate-secret`. */
+const end = createRoute({
+  ...secured('webhooks'),
+  method: 'delete',
+  path: '/webhook-endpoints/{id}/previous-secret',
+  summary: 'End the overlap of a rotation now. The previous secret signs no longer',
+  tags,
+  request: { params },
+  responses: { 200: answer(WebhookEndpoint) },
+})
+
+/** Registers `/webhook-endpoints/{id}/rotate-secret` and `/webhook-endpoints/{id}/previous-secret`. */
 export function registerWebhookSecretRoutes(app: ApiApp, { sql, environment }: ApiDependencies): void {
   app.openapi(rotate, async (c) => {
     const { id } = c.req.valid('param')
@@ -48,5 +59,16 @@ export function registerWebhookSecretRoutes(app: ApiApp, { sql, environment }: A
       return keepAnswer(c, tx, 200, success({ ...viewEndpoint(endpoint), secret }))
     })
     return c.json(rotated, 200)
+  })
+
+  app.openapi(end, async (c) => {
+    const { id } = c.req.valid('param')
+    const endpoint = await inTransaction(sql, async (tx) => {
+      const ended = await endPreviousSecret(tx, c.get('merchantId'), id)
+      if (ended) await appendAudit(tx, endpointAudit(c, 'webhook_endpoint.secret_ended', ended, {}))
+      return ended
+    })
+    if (!endpoint) throw notFound('webhook endpoint', id)
+    return c.json(success(viewEndpoint(endpoint)), 200)
   })
 }

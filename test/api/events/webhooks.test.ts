@@ -120,6 +120,7 @@ describe('endpoints', () => {
       { method: 'PATCH', path: `${ENDPOINTS}/${id}`, body: { status: 'disabled' } },
       { method: 'DELETE', path: `${ENDPOINTS}/${id}` },
       { method: 'POST', path: `${ENDPOINTS}/${id}/rotate-secret`, body: {} },
+      { method: 'DELETE', path: `${ENDPOINTS}/${id}/previous-secret` },
       { method: 'POST', path: `${ENDPOINTS}/${id}/test` },
       { method: 'POST', path: `${ENDPOINTS}/${id}/pause` },
       { method: 'POST', path: `${ENDPOINTS}/${id}/resume` },
