@@ -89,6 +89,8 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
       workflowBundle: { codePath: await loadWorkflowBundle() },
       activities,
       maxConcurrentActivityTaskExecutions: WEBHOOK_ACTIVITY_SLOTS,
+      // Attempts under way end before the worker does, as in production.
+      shutdownGraceTime: '5s',
     })
   const worker = await startWorker()
   const running = worker.run()

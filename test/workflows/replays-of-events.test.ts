@@ -3,6 +3,8 @@
 import { NativeConnection } from '@temporalio/worker'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { restartReplays } from '../../activities/operations/restart-workflows.js'
+import type { SweeperDependencies } from '../../activities/operations/sweeper-dependencies.js'
 import { appendEvents } from '../../db/events/log/append-events.js'
 import { cancelReplay } from '../../db/events/replays/cancel-replay.js'
 import { createReplay, type NewReplay } from '../../db/events/replays/create-replay.js'
@@ -11,6 +13,7 @@ import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
 import { newId } from '../../db/new-id.js'
 import { webhookReplayId } from '../../temporal/ids.js'
 import { startWebhookReplay } from '../../temporal/start.js'
+import { createWorkflowGate } from '../../temporal/workflow-gate.js'
 import { startSealer } from '../../workers/sealer.js'
 import { storeHistory } from '../stage/histories.js'
 import { startWebhookPlatform, type WebhookPlatform } from '../stage/webhook-platform.js'
@@ -126,6 +129,34 @@ test('goes on in another worker when its own is stopped half-way, and sends each
   expect(new Set(receivedIds())).toEqual(new Set(ids))
   await storeHistory('webhook-replay.interrupted', () => handle(id).fetchHistory())
 }, 180_000)
+
+test('is started by the sweeper if the request that created it died before it', async () => {
+  const ids = await happen(platform.merchantId, 3)
+  await untilSealed()
+  const endpoint = await platform.endpoint(receiver.url)
+  const { replay } = await database.sql.begin((tx) =>
+    createReplay(tx, endpoint, {
+      mode: 'missing',
+      since: began,
+      until: null,
+      eventTypes: null,
+      dryRun: false,
+      rate: null,
+    }),
+  )
+  const sweeping = {
+    sql: database.sql,
+    gate: createWorkflowGate(temporal.client.workflow),
+    log: pino({ level: 'silent' }),
+    unseenMs: 0,
+  } as unknown as SweeperDependencies
+  expect(await restartReplays(sweeping)).toBe(1)
+  // A second start finds the workflow that runs.
+  await restartReplays(sweeping)
+  expect(await handle(replay.id).result()).toBe('completed')
+  expect(receivedIds().sort()).toEqual([...ids].sort())
+  expect(await restartReplays(sweeping)).toBe(0)
+}, 60_000)
 
 test('keeps to its rate', async () => {
   await happen(platform.merchantId, 16)
