@@ -105,7 +105,7 @@ async function fill(sql: Sql, merchantId: string): Promise<void> {
     await tx`
       INSERT INTO ledger_entries (account_id, account_version, journal_id, amount, balance_after, recorded_at)
       SELECT account.id, journal.number / ${USERS} + 1, journal.id, sign * 12345678,
-             sign * 12345678 * (journal.number / ${USERS} + 1), journal.recorded_at
+             sign * 12345678::bigint * (journal.number / ${USERS} + 1), journal.recorded_at
       FROM (SELECT *, split_part(idempotency_key, ':', 2)::integer AS number FROM ledger_journals) journal
       JOIN ledger_accounts account
         ON split_part(translate(account.owner, '_', '-'), '-', 2)::integer = journal.number % ${USERS},

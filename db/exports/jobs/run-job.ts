@@ -35,7 +35,7 @@ export async function claimExport(sql: Sql, id: string): Promise<ExportJobRow | 
       UPDATE export_jobs SET run = run + 1, status = 'running', updated_at = clock_timestamp()
       WHERE id = ${id} AND status IN ('queued', 'running') RETURNING *`
     if (!row) return null
-    if (DATASETS[row.dataset].sequenced || row.parts === 0) return row
+    if (DATASETS[row.dataset].sequenced || row.run === 1) return row
     await deleteParts(tx, id)
     const [begun] = await tx<ExportJobRow[]>`
       UPDATE export_jobs SET rows = 0, parts = 0, bytes = 0, stored_bytes = 0, expected_rows = NULL
