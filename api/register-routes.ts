@@ -1,8 +1,10 @@
 /** Registers every resource under `/api/v1`. A route file exports `registerXRoutes(app, dependencies)`, called here. */
 
+import { registerBalanceTotalsRoute } from './books/balance-totals.js'
 import { registerBalanceRoutes } from './books/balances.js'
 import { registerExportJobRoutes } from './books/export-jobs.js'
 import { registerExportRoutes } from './books/exports.js'
+import { registerSettlementReportRoute } from './books/settlement-report.js'
 import { registerTransferRoutes } from './books/transfers.js'
 import { registerCashierSessionRoutes } from './cashier/sessions.js'
 import type { ApiApp, ApiDependencies } from './context.js'
@@ -40,6 +42,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerApprovalRoutes(app, dependencies)
   registerAuditLogRoutes(app, dependencies)
   registerBalanceRoutes(app, dependencies)
+  registerBalanceTotalsRoute(app, dependencies)
   registerBatchRoutes(app, dependencies)
   registerCashierSessionRoutes(app, dependencies)
   registerDepositRoutes(app, dependencies)
@@ -52,6 +55,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerPaymentRoutes(app, dependencies)
   registerPolicyRoutes(app, dependencies)
   registerPolicyChangeRoutes(app, dependencies)
+  registerSettlementReportRoute(app, dependencies)
   registerTransferRoutes(app, dependencies)
   registerWalletRoutes(app, dependencies)
   registerWebhookDeliveryRoutes(app, dependencies)

@@ -3,7 +3,7 @@
 import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../domain/controls/intent.js'
 import type { Address, AddressFilter, NewAddress } from '../wire/address.js'
 import type { AuditEntry, AuditFilter, AuditVerification } from '../wire/audit-entry.js'
-import type { BalanceFilter, SpendableBalance } from '../wire/balance.js'
+import type { BalanceFilter, BalanceTotals, BalanceTotalsFilter, SpendableBalance } from '../wire/balance.js'
 import type { CashierSession, NewCashierSession } from '../wire/cashier.js'
 import type { Deposit, DepositAwaitingApproval, DepositFilter, DepositWithHistory } from '../wire/deposit.js'
 import type { MerchantEvent } from '../wire/event.js'
@@ -11,6 +11,7 @@ import type { NetworkStatus } from '../wire/network.js'
 import type { Paging } from '../wire/paging.js'
 import type { PolicyChange, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 import type { Reason } from '../wire/reason.js'
+import type { SettlementQuery, SettlementReport } from '../wire/report.js'
 import type { NewTransfer, Transfer, TransferFilter } from '../wire/transfer.js'
 import type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
 import type { WebhookConformance } from '../wire/webhook-conformance.js'
@@ -114,7 +115,15 @@ export function createClient(options: ClientOptions) {
       releases: approvable<DepositReleaseIntent>('/deposits/releases'),
     },
 
-    balances: { list: (filter?: BalanceFilter) => page<SpendableBalance>('/balances', filter) },
+    balances: {
+      list: (filter?: BalanceFilter) => page<SpendableBalance>('/balances', filter),
+      /** Lists what came in, left and was paid in fees since the beginning. */
+      totals: (filter?: BalanceTotalsFilter) => page<BalanceTotals>('/balances/totals', filter),
+    },
+    reports: {
+      /** Reads how a month (`2026-11`) settled: float, and times of deposits and withdrawals. */
+      settlement: (query: SettlementQuery) => page<SettlementReport>('/reports/settlement', query),
+    },
     transfers: {
       /** Moves an available amount between users, or a user and the merchant (`null`), on the books alone. */
       create: (transfer: NewTransfer, sent?: Sent) => post<Transfer>('/transfers', transfer, sent),

@@ -3,7 +3,13 @@
 export type { Address, AddressFilter, NewAddress } from '../wire/address.js'
 export type { Approval, ApprovalDecision, ListedApproval, ReviewDecision } from '../wire/approval.js'
 export type { AuditEntry, AuditFilter, AuditVerification } from '../wire/audit-entry.js'
-export type { Balance, BalanceFilter, SpendableBalance } from '../wire/balance.js'
+export type {
+  Balance,
+  BalanceFilter,
+  BalanceTotals,
+  BalanceTotalsFilter,
+  SpendableBalance,
+} from '../wire/balance.js'
 export type { Batch, BatchFilter, BatchItem, BatchSummary, NewBatch } from '../wire/batch.js'
 export type { CashierAction, CashierSession, NewCashierSession } from '../wire/cashier.js'
 export type { ControlChangeState } from '../wire/control-change.js'
@@ -72,6 +78,7 @@ export type { Payout } from '../wire/payout.js'
 export type { PolicyChange, PolicyEdit, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 export type { Priority } from '../wire/priority.js'
 export type { Reason } from '../wire/reason.js'
+export type { SettlementQuery, SettlementReport } from '../wire/report.js'
 export type { Risk } from '../wire/risk.js'
 export type {
   NewWithdrawalSchedule,

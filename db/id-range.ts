@@ -2,8 +2,8 @@
 
 import type { IdPrefix } from './new-id.js'
 
-/** How far the time in an id may lie from the time that a row shows. */
-const SKEW_MS = 3_600_000
+/** How far the time in an id may lie from the time that a row shows: clocks of two processes may differ. */
+const SKEW_MS = 300_000
 /** The last time that an id can hold. */
 const LATEST = 2 ** 48 - 1
 

@@ -1,6 +1,7 @@
 /** Balances per coin. */
 
 import { z } from 'zod'
+import { pagingFields } from './paging.js'
 import { Instant } from './time.js'
 
 const amount = z.string().meta({ example: '100.5' })
@@ -19,11 +20,11 @@ export type Balance = z.infer<typeof Balance>
 
 export const SpendableBalance = Balance.extend({
   spendable: amount.nullable().meta({
-    description: 'What of `blockchain` can pay now, in however many payouts. `null` with `as_of`.',
+    description: 'What of `blockchain` can pay now, in however many payouts. `null` for the past.',
   }),
   spendable_at_once: amount
     .nullable()
-    .meta({ description: 'The most that one payout can take of it. `null` with `as_of`.' }),
+    .meta({ description: 'The most that one payout can take of it. `null` for the past.' }),
 }).meta({ id: 'SpendableBalance', description: 'A balance, and what of it can pay now.' })
 export type SpendableBalance = z.infer<typeof SpendableBalance>
 
@@ -33,8 +34,59 @@ export const BalanceFilter = z.strictObject({
   address_id: z.string().optional(),
   network: z.string().optional(),
   coin: z.string().optional(),
+  account: z
+    .enum(['merchant'])
+    .optional()
+    .meta({ description: "`merchant`: the merchant's own account and its wallets alone." }),
   as_of: Instant.transform((text) => new Date(text))
     .optional()
-    .meta({ type: 'string', format: 'date-time' }),
+    .meta({ type: 'string', format: 'date-time', description: 'What the books said at that instant.' }),
+  as_of_block: z.coerce
+    .number<number>()
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .optional()
+    .meta({ description: 'What the books say, counting blocks up to this one. It needs `network`.' }),
 })
 export type BalanceFilter = z.input<typeof BalanceFilter>
+
+export const BalanceTotals = z
+  .object({
+    network: z.string(),
+    coin: z.string(),
+    user_reference: z
+      .string()
+      .nullable()
+      .optional()
+      .meta({ description: "By user alone. `null` is the merchant's own account." }),
+    address_id: z.string().optional().meta({ description: 'By address alone.' }),
+    address: z.string().nullable().optional().meta({ description: 'By address alone.' }),
+    deposited: amount.meta({ description: 'What deposits brought, less what reorganisations took back.' }),
+    withdrawn: amount.meta({ description: 'What left to others, without fees.' }),
+    fees: amount.meta({ description: 'What networks took.' }),
+    transferred_in: amount.meta({
+      description: 'What transfers brought; of an address, what came from other own addresses.',
+    }),
+    transferred_out: amount.meta({
+      description: 'What transfers took; of an address, what went to other own addresses.',
+    }),
+    balance: amount.meta({
+      description:
+        '`available` and `reserved` together: deposited - withdrawn - fees + transferred_in - transferred_out.',
+    }),
+  })
+  .meta({ id: 'BalanceTotals', description: 'What came in and left since the beginning, of one coin.' })
+export type BalanceTotals = z.infer<typeof BalanceTotals>
+
+/** The query of `GET /balances/totals`. */
+export const BalanceTotalsFilter = z.strictObject({
+  ...pagingFields,
+  group_by: z.enum(['coin', 'user', 'address']).default('coin'),
+  user_reference: z.string().optional(),
+  address_id: z.string().optional(),
+  account: z.enum(['merchant']).optional(),
+  network: z.string().optional(),
+  coin: z.string().optional(),
+})
+export type BalanceTotalsFilter = z.input<typeof BalanceTotalsFilter>

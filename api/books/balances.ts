@@ -3,21 +3,20 @@
 import { createRoute } from '@hono/zod-openapi'
 import { getBalances, type UnitBalance } from '../../db/books/balances/get-balances.js'
 import { readSpendable, type Spendable } from '../../db/books/balances/read-spendable.js'
-import { getAddress } from '../../db/wallets/get-address.js'
-import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
+import { findNetwork, knownCoin, type Networks, namedCoin } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import { type Balance, BalanceFilter, SpendableBalance } from '../../wire/balance.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { listAnswer, successPage } from '../http/answer.js'
-import { notFound } from '../http/not-found.js'
 import { wholeList } from '../http/paging.js'
 import { secured } from '../http/secured.js'
+import { readScope, requireScanned } from './balance-query.js'
 
 const list = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/balances',
-  summary: 'Balances per coin of the merchant, a user or an address, now or at an instant',
+  summary: 'Balances per coin of the merchant, a user or an address: now, at an instant, or as of a block',
   tags: ['Balances'],
   request: {
     query: BalanceFilter,
@@ -28,23 +27,17 @@ const list = createRoute({
 /** Registers `/balances`. */
 export function registerBalanceRoutes(app: ApiApp, { sql, networks }: ApiDependencies): void {
   app.openapi(list, async (c) => {
-    const { user_reference, address_id, network, coin, as_of } = c.req.valid('query')
-    const merchantId = c.get('merchantId')
-    if (address_id !== undefined && !(await getAddress(sql, merchantId, address_id))) {
-      throw notFound('address', address_id)
-    }
-    const selected = {
-      merchantId,
-      ...(user_reference === undefined ? {} : { userReference: user_reference }),
-      ...(address_id === undefined ? {} : { addressId: address_id }),
-    }
+    const query = c.req.valid('query')
+    const scope = await readScope(sql, c.get('merchantId'), query)
+    const { as_of, as_of_block } = query
+    if (as_of_block !== undefined) await requireScanned(sql, networks, query)
     const balances = await getBalances(sql, {
-      ...selected,
-      ...(network === undefined ? {} : { network }),
-      ...(coin === undefined ? {} : { coin }),
+      ...scope,
       ...(as_of === undefined ? {} : { asOf: as_of }),
+      ...(as_of_block === undefined ? {} : { asOfBlock: as_of_block }),
     })
-    const spendable = as_of === undefined ? await readSpendable(sql, networks, selected) : null
+    const past = as_of !== undefined || as_of_block !== undefined
+    const spendable = past ? null : await readSpendable(sql, networks, scope)
     const views = viewBalances(balances, networks).map((view) => ({
       ...view,
       ...viewSpendable(view, spendable, networks),
@@ -56,10 +49,7 @@ export function registerBalanceRoutes(app: ApiApp, { sql, networks }: ApiDepende
 /** Formats balances. It leaves out networks that the configuration no longer has, because it lacks their decimals. */
 export function viewBalances(balances: readonly UnitBalance[], networks: Networks): Balance[] {
   return balances.flatMap((balance) => {
-    const network = networks.get(balance.network)
-    const coin = [...(network?.coins ?? []), ...(network?.removedCoins ?? [])].find(
-      (each) => each.name === balance.coin,
-    )
+    const coin = namedCoin(networks, balance.network, balance.coin)
     if (!coin) return []
     const whole = (units: bigint): string => formatAmount(units, coin.decimals)
     return [

@@ -73,9 +73,11 @@ export interface DepositRow {
 /**
  * Returns `SELECT … FROM` of a `DepositRow`, to which the caller adds a WHERE. The tables are named deposit,
  * address and merchant.
+ *
+ * @param from - Source of the rows: the table, or a page of it.
  */
-export const selectDeposits = (sql: Queryable) => sql`
+export const selectDeposits = (sql: Queryable, from = sql`deposits`) => sql`
   SELECT deposit.*, address.address, address.label AS address_label, address.key_account_id, merchant.asset_pool_id
-  FROM deposits deposit
+  FROM ${from} deposit
   JOIN addresses address ON address.id = deposit.address_id
   JOIN merchants merchant ON merchant.id = deposit.merchant_id`

@@ -2,6 +2,8 @@
 
 import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
 import type { Queryable } from '../connect.js'
+import { idFrom, idTo } from '../id-range.js'
+import { type Merge, mergeCoins, networksOf, pageOf } from '../page-of.js'
 import type { Slice } from '../slice.js'
 import { type DepositRow, selectDeposits } from './deposit-row.js'
 
@@ -27,22 +29,19 @@ export interface ListedDeposit extends DepositRow {
   readonly scanned_height: bigint | null
 }
 
-/** Lists deposits by id, which sorts by time of detection. Each filter narrows the list. */
+/** Lists deposits by id, which begins with the time of detection. Each filter narrows the list. */
 export async function listDeposits(
   sql: Queryable,
   merchantId: string,
   filter: DepositFilter,
   slice: Slice,
 ): Promise<ListedDeposit[]> {
+  const where = sql`deposit.merchant_id = ${merchantId} ${narrowDeposits(sql, merchantId, filter)}`
+  const merge = mergeOf(sql, merchantId, filter)
+  const page = pageOf(sql, { table: sql`deposits`, name: 'deposit', where, merge }, slice)
   return sql<ListedDeposit[]>`
     SELECT each.*, cursor.height AS scanned_height
-    FROM (
-      ${selectDeposits(sql)}
-      WHERE deposit.merchant_id = ${merchantId}
-        ${slice.before === null ? sql`` : sql`AND deposit.id < ${slice.before}`}
-        ${narrowDeposits(sql, merchantId, filter)}
-      ORDER BY deposit.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}
-    ) each
+    FROM (${selectDeposits(sql, page)}) each
     LEFT JOIN chain_cursors cursor ON cursor.network = each.network
     ORDER BY each.id DESC`
 }
@@ -54,14 +53,34 @@ export function narrowDeposits(sql: Queryable, merchantId: string, filter: Depos
     ${filter.network === undefined ? sql`` : sql`AND deposit.network = ${filter.network}`}
     ${filter.coin === undefined ? sql`` : sql`AND deposit.coin = ${filter.coin}`}
     ${filter.status === undefined ? sql`` : sql`AND deposit.status = ${filter.status}`}
+    ${filter.status === undefined || filter.status === 'success' ? sql`` : sql`AND deposit.status <> 'success'`}
     ${
       filter.address === undefined
         ? sql``
-        : sql`AND deposit.address_id IN (SELECT id FROM addresses WHERE merchant_id = ${merchantId} AND address = ${filter.address})`
+        : sql`AND deposit.address_id IN (
+            SELECT id FROM addresses
+            WHERE merchant_id = ${merchantId} AND address = ${filter.address} AND network IN (${networksOf(sql, merchantId)}))`
     }
     ${filter.transactionHash === undefined ? sql`` : sql`AND deposit.txid = ${filter.transactionHash}`}
     ${filter.paymentId === undefined ? sql`` : sql`AND deposit.payment_id = ${filter.paymentId}`}
-    ${filter.from === undefined ? sql`` : sql`AND deposit.detected_at >= ${filter.from}`}
-    ${filter.to === undefined ? sql`` : sql`AND deposit.detected_at <= ${filter.to}`}
-    ${filter.until === undefined ? sql`` : sql`AND deposit.detected_at < ${filter.until}`}`
+    ${filter.from === undefined ? sql`` : sql`AND deposit.id >= ${idFrom('dep', filter.from)} AND deposit.detected_at >= ${filter.from}`}
+    ${filter.to === undefined ? sql`` : sql`AND deposit.id < ${idTo('dep', filter.to)} AND deposit.detected_at <= ${filter.to}`}
+    ${filter.until === undefined ? sql`` : sql`AND deposit.id < ${idTo('dep', filter.until)} AND deposit.detected_at < ${filter.until}`}`
+}
+
+/** Returns the keys of the index that serves the narrowest filter, where it needs several. */
+function mergeOf(sql: Queryable, merchantId: string, filter: DepositFilter): Merge | undefined {
+  if (filter.paymentId !== undefined) return undefined
+  if (filter.transactionHash !== undefined) {
+    return { keys: networksOf(sql, merchantId), on: sql`deposit.network = key.network` }
+  }
+  if (filter.address !== undefined) {
+    const keys = sql`
+      SELECT address.id FROM (${networksOf(sql, merchantId)}) served
+      JOIN addresses address ON address.network = served.network AND address.address = ${filter.address}
+      WHERE address.merchant_id = ${merchantId}`
+    return { keys, on: sql`deposit.address_id = key.id` }
+  }
+  if (filter.userReference !== undefined || (filter.status ?? 'success') !== 'success') return undefined
+  return mergeCoins(sql, merchantId, filter, 'deposit')
 }

@@ -1,6 +1,7 @@
 /** Lists addresses of a merchant, newest first. */
 
 import type { Queryable } from '../connect.js'
+import { networksOf, pageOf } from '../page-of.js'
 import type { Slice } from '../slice.js'
 
 export interface AddressRow {
@@ -28,13 +29,18 @@ export async function listAddresses(
   filter: AddressFilter,
   slice: Slice,
 ): Promise<AddressRow[]> {
+  const { user_reference, network, address } = filter
+  const where = sql`
+    each.merchant_id = ${merchantId} AND each.kind = 'deposit' AND each.user_reference IS NOT NULL
+    ${user_reference === undefined ? sql`` : sql`AND each.user_reference = ${user_reference}`}
+    ${network === undefined ? sql`` : sql`AND each.network = ${network}`}
+    ${address === undefined ? sql`` : sql`AND each.address = ${address}`}`
+  const merge =
+    address === undefined
+      ? undefined
+      : { keys: networksOf(sql, merchantId), on: sql`each.network = key.network` }
+  const page = pageOf(sql, { table: sql`addresses`, name: 'each', where, merge }, slice)
   return sql<AddressRow[]>`
     SELECT id, network, kind, user_reference, label, address, key_account_id, derivation_path, created_at
-    FROM addresses
-    WHERE merchant_id = ${merchantId} AND kind = 'deposit' AND user_reference IS NOT NULL
-      ${filter.user_reference === undefined ? sql`` : sql`AND user_reference = ${filter.user_reference}`}
-      ${filter.network === undefined ? sql`` : sql`AND network = ${filter.network}`}
-      ${filter.address === undefined ? sql`` : sql`AND address = ${filter.address}`}
-      ${slice.before === null ? sql`` : sql`AND id < ${slice.before}`}
-    ORDER BY id DESC LIMIT ${slice.take} OFFSET ${slice.offset}`
+    FROM ${page} address ORDER BY id DESC`
 }

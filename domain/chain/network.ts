@@ -174,6 +174,12 @@ export function knownCoin(network: Network, name: string): Coin {
   return network.removedCoins?.find((each) => each.name === name) ?? findCoin(network, name)
 }
 
+/** Returns a coin that the configuration has or had, for the decimals of an amount. `undefined` without its network. */
+export function namedCoin(networks: Networks, network: string, name: string): Coin | undefined {
+  const known = networks.get(network)
+  return [...(known?.coins ?? []), ...(known?.removedCoins ?? [])].find((coin) => coin.name === name)
+}
+
 /** Returns a coin in which something new may begin. @throws KeyturnError `UNSUPPORTED_COIN`. */
 export function findCoin(network: Network, name: string): Coin {
   const coin = network.coins.find((each) => each.name === name)

@@ -31,7 +31,9 @@ async function insertDeposit(options: {
   amount?: bigint
   detected?: string
 }): Promise<string> {
-  const id = newId('dep')
+  // An id begins with the time of detection.
+  const time = Date.parse(options.detected ?? '2024-01-15T12:00:00Z')
+  const id = `dep_${time.toString(16).padStart(12, '0')}${newId('dep').slice(16)}`
   await api.database.sql`
     INSERT INTO deposits (id, merchant_id, network, coin, address_id, user_reference, txid, output_index, amount, status,
                           block_number, required_confirmations, fee, history, detected_at)

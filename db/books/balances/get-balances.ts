@@ -1,17 +1,20 @@
-/** Reads balances per coin, now or at an instant, of a merchant, a user or an address. */
+/** Reads balances per coin of a merchant, a user, the merchant's own account or an address: now, or as of then. */
 
-import { GONE_DEPOSITS, PENDING_DEPOSITS, RESERVED_DEPOSITS } from '../../../domain/deposits/deposit-sets.js'
+import type { PendingQuery, Row as SqlRow } from 'postgres'
+import { PENDING_DEPOSITS, RESERVED_DEPOSITS } from '../../../domain/deposits/deposit-sets.js'
 import type { Queryable } from '../../connect.js'
+import { idFrom, idTo } from '../../id-range.js'
 import { members } from '../../members.js'
+import { accountsIn, type BalanceScope, depositsIn } from './balance-scope.js'
 
-export interface BalanceFilter {
-  readonly merchantId: string
-  readonly userReference?: string
-  readonly addressId?: string
-  readonly network?: string
-  readonly coin?: string
+/** A deposit that took longer than this until its credit is in `deposits_slow`. The index has the same figure. */
+export const USUALLY_PENDING_MS = 6 * 3_600_000
+
+export interface BalanceFilter extends BalanceScope {
   /** Instant of which the recorded balances are read. Default: now. */
   readonly asOf?: Date
+  /** Height up to which blocks count. It needs `network`, and excludes `asOf`. */
+  readonly asOfBlock?: number
 }
 
 /** Balance of one coin, in base units. */
@@ -41,53 +44,28 @@ interface Row extends UnitBalance {
  * merchant holds and owes, wallets included. An address has no liabilities of its own: its reserved amount is
  * what arrived there and is still being screened, and its available amount is the rest. An enabled coin
  * without a journal is listed as zero.
+ *
+ * As of an instant it shows what was booked then, also what a reorganisation took back later. As of a block
+ * it shows what stands now and counts up to that block: `ledger_journals.height` says at which block a
+ * journal counts.
  */
 export async function getBalances(sql: Queryable, filter: BalanceFilter): Promise<UnitBalance[]> {
-  const { merchantId, userReference, addressId, network, coin, asOf } = filter
-  const deposits = sql`
-    SELECT network, coin,
-           coalesce(sum(amount) FILTER (WHERE pending), 0) AS pending,
-           coalesce(sum(amount) FILTER (WHERE screened), 0) AS reserved
-    FROM (
-      SELECT network, coin, amount,
-             ${
-               asOf
-                 ? sql`detected_at <= ${asOf} AND (confirmed_at IS NULL OR confirmed_at > ${asOf}) AND status NOT IN ${members(sql, GONE_DEPOSITS)}`
-                 : sql`status IN ${members(sql, PENDING_DEPOSITS)}`
-             } AS pending,
-             ${
-               asOf
-                 ? sql`confirmed_at <= ${asOf} AND (credited_at IS NULL OR credited_at > ${asOf}) AND status NOT IN ${members(sql, GONE_DEPOSITS)}`
-                 : sql`status IN ${members(sql, RESERVED_DEPOSITS)}`
-             } AS screened
-      FROM deposits
-      WHERE merchant_id = ${merchantId}
-        ${addressId === undefined ? sql`` : sql`AND address_id = ${addressId}`}
-        ${userReference === undefined ? sql`` : sql`AND user_reference = ${userReference}`}
-        ${asOf || addressId !== undefined ? sql`` : sql`AND status IN ${members(sql, PENDING_DEPOSITS)}`}
-    ) each
-    GROUP BY network, coin`
-  const balanceOfAccount = asOf
-    ? sql`coalesce((SELECT entry.balance_after FROM ledger_entries entry
-                    WHERE entry.account_id = account.id AND entry.recorded_at <= ${asOf}
-                    ORDER BY entry.account_version DESC LIMIT 1), 0)`
-    : sql`account.balance`
-  const selected =
-    addressId !== undefined
-      ? sql`account.kind = 'chain' AND account.owner = ${addressId}`
-      : userReference !== undefined
-        ? sql`(account.kind IN ('available', 'reserved') AND account.owner = ${userReference}
-               OR account.kind = 'chain' AND account.owner IN (
-                 SELECT id FROM addresses WHERE merchant_id = ${merchantId} AND user_reference = ${userReference}))`
-        : sql`true`
+  const { merchantId, addressId, network, coin } = filter
+  const { balance, later } = balanceOf(sql, filter)
+  const byAddress = addressId !== undefined || filter.depositAddresses === true
   const rows = await sql<Row[]>`
-    WITH deposit AS (${deposits}), ledger AS (
+    WITH deposit AS (
+      SELECT network, coin, coalesce(sum(amount) FILTER (WHERE pending), 0) AS pending,
+             coalesce(sum(amount) FILTER (WHERE screened), 0) AS reserved
+      FROM (${depositsOf(sql, filter)}) each
+      GROUP BY network, coin
+    ), ledger AS (
       SELECT account.network, account.coin,
-             coalesce(sum(-(${balanceOfAccount})) FILTER (WHERE account.kind = 'available'), 0) AS available,
-             coalesce(sum(-(${balanceOfAccount})) FILTER (WHERE account.kind = 'reserved'), 0) AS reserved,
-             coalesce(sum(${balanceOfAccount}) FILTER (WHERE account.kind = 'chain'), 0) AS blockchain
-      FROM ledger_accounts account
-      WHERE account.merchant_id = ${merchantId} AND ${selected}
+             coalesce(sum(-(${balance})) FILTER (WHERE account.kind = 'available'), 0) AS available,
+             coalesce(sum(-(${balance})) FILTER (WHERE account.kind = 'reserved'), 0) AS reserved,
+             coalesce(sum(${balance}) FILTER (WHERE account.kind = 'chain'), 0) AS blockchain
+      FROM ledger_accounts account ${later}
+      WHERE ${accountsIn(sql, filter)}
       GROUP BY account.network, account.coin
     ), rail AS (
       SELECT network, coin FROM merchant_rails
@@ -105,9 +83,79 @@ export async function getBalances(sql: Queryable, filter: BalanceFilter): Promis
   return rows.map((row) => ({
     network: row.network,
     coin: row.coin,
-    available: addressId === undefined ? row.available : row.blockchain - row.screened,
-    reserved: addressId === undefined ? row.reserved : row.screened,
+    available: byAddress ? row.blockchain - row.screened : row.available,
+    reserved: byAddress ? row.screened : row.reserved,
     blockchain: row.blockchain,
     pending: row.pending,
   }))
+}
+
+interface Balance {
+  /** Expression of the balance of `account`. */
+  readonly balance: PendingQuery<SqlRow[]>
+  /** Join that the expression needs. */
+  readonly later: PendingQuery<SqlRow[]>
+}
+
+function balanceOf(sql: Queryable, { merchantId, network, asOf, asOfBlock }: BalanceFilter): Balance {
+  if (asOf) {
+    const balance = sql`CASE WHEN account.updated_at <= ${asOf} THEN account.balance
+                             ELSE balance_at(account.id, account.version, ${asOf}) END`
+    return { balance, later: sql`` }
+  }
+  if (asOfBlock === undefined) return { balance: sql`account.balance`, later: sql`` }
+  // What counts later is taken off. Journals that a reorganisation reversed, and their reversals, sum to zero.
+  // A step without a block counts no later than what followed it: a hold not later than its settlement.
+  const later = sql`
+    LEFT JOIN (
+      SELECT entry.account_id, sum(entry.amount) AS amount
+      FROM ledger_journals journal JOIN ledger_entries entry ON entry.journal_id = journal.id
+      WHERE journal.merchant_id = ${merchantId} AND journal.network = ${network ?? ''} AND journal.height > ${asOfBlock}
+        AND journal.reverses IS NULL
+        AND NOT EXISTS (SELECT FROM ledger_journals undo WHERE undo.reverses = journal.id)
+        AND NOT EXISTS (
+          SELECT FROM ledger_journals next
+          WHERE next.merchant_id = journal.merchant_id AND next.reference = journal.reference AND next.id > journal.id
+            AND next.network = journal.network AND next.height <= ${asOfBlock} AND next.reverses IS NULL
+            AND NOT EXISTS (SELECT FROM ledger_journals undo WHERE undo.reverses = next.id))
+      GROUP BY entry.account_id
+    ) later ON later.account_id = account.id`
+  return { balance: sql`account.balance - coalesce(later.amount, 0)`, later }
+}
+
+/** Returns deposits with `network`, `coin`, `amount`, and whether they are `pending` or `screened`. */
+function depositsOf(sql: Queryable, filter: BalanceFilter): PendingQuery<SqlRow[]> {
+  const { merchantId, addressId, userReference, asOf, asOfBlock } = filter
+  const pending = members(sql, PENDING_DEPOSITS)
+  const reserved = members(sql, RESERVED_DEPOSITS)
+  if (asOf) {
+    const found = addressId ?? userReference
+    // Not all that a merchant ever had: those of the hours before, and the few that were pending for longer.
+    const candidates =
+      found === undefined
+        ? sql`
+          AND id IN (
+            SELECT id FROM deposits
+            WHERE merchant_id = ${merchantId} AND id < ${idTo('dep', asOf)}
+              AND id >= ${idFrom('dep', new Date(asOf.getTime() - USUALLY_PENDING_MS))}
+            UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND status IN ${pending}
+            UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND status IN ${reserved}
+            UNION SELECT id FROM deposits
+            WHERE merchant_id = ${merchantId}
+              AND (epoch > 0 OR status = 'replaced' OR greatest(confirmed_at, credited_at) - detected_at > interval '6 hours'))`
+        : sql``
+    return sql`
+      SELECT network, coin, amount, past.status IN ${pending} AS pending, past.status IN ${reserved} AS screened
+      FROM deposits CROSS JOIN LATERAL (
+        SELECT line ->> 'status' AS status FROM jsonb_array_elements(history) WITH ORDINALITY AS step (line, number)
+        WHERE (line ->> 'at')::timestamptz <= ${asOf} ORDER BY number DESC LIMIT 1
+      ) past
+      WHERE ${depositsIn(sql, filter)} ${candidates} AND detected_at <= ${asOf}`
+  }
+  return sql`
+    SELECT network, coin, amount, status IN ${pending} AS pending, status IN ${reserved} AS screened
+    FROM deposits
+    WHERE ${depositsIn(sql, filter)}
+      ${asOfBlock === undefined ? sql`` : sql`AND block_number <= ${asOfBlock}`}
+      ${addressId === undefined ? sql`AND status IN ${pending}` : sql`AND (status IN ${pending} OR status IN ${reserved})`}`
 }

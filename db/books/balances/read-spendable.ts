@@ -4,7 +4,7 @@ import { byFamily } from '../../../domain/chain/by-family.js'
 import type { Networks } from '../../../domain/chain/network.js'
 import type { Queryable } from '../../connect.js'
 import { MOST_INPUTS, spendableOutputs } from '../../payouts/attempts/list-spendable-outputs.js'
-import type { BalanceFilter } from './get-balances.js'
+import type { BalanceScope } from './balance-scope.js'
 
 /** Spendable amounts of one coin, in base units. */
 export interface Spendable {
@@ -25,12 +25,13 @@ export interface Spendable {
 export async function readSpendable(
   sql: Queryable,
   networks: Networks,
-  filter: Pick<BalanceFilter, 'merchantId' | 'userReference' | 'addressId'>,
+  filter: Pick<BalanceScope, 'merchantId' | 'userReference' | 'addressId' | 'ownAccount'>,
 ): Promise<Spendable[]> {
-  const { merchantId, userReference, addressId } = filter
+  const { merchantId, userReference, addressId, ownAccount } = filter
   const selected = sql`
     ${addressId === undefined ? sql`` : sql`AND address.id = ${addressId}`}
-    ${userReference === undefined ? sql`` : sql`AND address.user_reference = ${userReference}`}`
+    ${userReference === undefined ? sql`` : sql`AND address.user_reference = ${userReference}`}
+    ${ownAccount ? sql`AND address.user_reference IS NULL` : sql``}`
   const found: Spendable[] = []
   const paying = [...networks.values()].map((network) => ({
     network,

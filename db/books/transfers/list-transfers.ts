@@ -3,6 +3,7 @@
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Queryable } from '../../connect.js'
 import { idFrom, idTo } from '../../id-range.js'
+import { mergeCoins, pageOf } from '../../page-of.js'
 import type { Slice } from '../../slice.js'
 import type { TransferRow } from './transfer-row.js'
 
@@ -18,27 +19,33 @@ export interface TransferFilter {
   readonly to?: Date | undefined
 }
 
-/** Lists transfers by id, which sorts by time. A user's transfers are merged from two indexes, one a side. */
+/** Lists transfers by id, which begins with the time. A user's transfers are merged from both sides. */
 export async function listTransfers(
   sql: Queryable,
   merchantId: string,
   filter: TransferFilter,
   slice: Slice,
 ): Promise<TransferRow[]> {
-  const { userReference } = filter
-  const selected = sql`
-    SELECT * FROM transfers
-    WHERE merchant_id = ${merchantId}
-      ${slice.before === null ? sql`` : sql`AND id < ${slice.before}`}
-      ${narrowTransfers(sql, filter)}`
-  const most = slice.offset + slice.take
-  const found =
-    userReference === undefined
-      ? selected
-      : sql`
-        (${selected} AND from_user_reference = ${userReference} ORDER BY id DESC LIMIT ${most})
-        UNION ALL (${selected} AND to_user_reference = ${userReference} ORDER BY id DESC LIMIT ${most})`
-  return await sql<TransferRow[]>`${found} ORDER BY id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+  const { userReference, externalId } = filter
+  const where = sql`merchant_id = ${merchantId} ${narrowTransfers(sql, filter)}`
+  if (userReference === undefined) {
+    const merge = externalId === undefined ? mergeCoins(sql, merchantId, filter) : undefined
+    return await sql<TransferRow[]>`
+      SELECT * FROM ${pageOf(sql, { table: sql`transfers`, name: 'each', where, merge }, slice)} page ORDER BY id DESC`
+  }
+  const side = (column: string) =>
+    pageOf(
+      sql,
+      {
+        table: sql`transfers`,
+        name: 'each',
+        where: sql`${where} AND each.${sql(column)} = ${userReference}`,
+      },
+      { ...slice, offset: 0, take: slice.offset + slice.take },
+    )
+  return await sql<TransferRow[]>`
+    SELECT * FROM ${side('from_user_reference')} paid UNION ALL SELECT * FROM ${side('to_user_reference')} received
+    ORDER BY id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
 }
 
 /** Returns the conditions of a filter but the user, to which the caller adds that of the merchant. */

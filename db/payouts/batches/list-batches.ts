@@ -2,6 +2,7 @@
 
 import type { BatchStatus } from '../../../domain/payouts/batch-status.js'
 import type { Queryable } from '../../connect.js'
+import { mergeCoins, pageOf } from '../../page-of.js'
 import type { Slice } from '../../slice.js'
 import { type BatchViewRow, batchViewQuery } from './read-batch-view.js'
 
@@ -13,21 +14,23 @@ export interface BatchFilter {
   readonly externalId?: string | undefined
 }
 
-/** Lists by id, which sorts by time of creation; index `batches_merchant`. */
+/** Lists by id, which begins with the time of creation. */
 export async function listBatches(
   sql: Queryable,
   merchantId: string,
   filter: BatchFilter,
   slice: Slice,
 ): Promise<BatchViewRow[]> {
-  return await sql<BatchViewRow[]>`
-    ${batchViewQuery(sql)}
-    WHERE batch.merchant_id = ${merchantId}
-      ${slice.before === null ? sql`` : sql`AND batch.id < ${slice.before}`}
-      ${filter.status === undefined ? sql`` : sql`AND batch.status = ${filter.status}`}
-      ${filter.network === undefined ? sql`` : sql`AND batch.network = ${filter.network}`}
-      ${filter.coin === undefined ? sql`` : sql`AND batch.coin = ${filter.coin}`}
-      ${filter.userReference === undefined ? sql`` : sql`AND batch.user_reference = ${filter.userReference}`}
-      ${filter.externalId === undefined ? sql`` : sql`AND batch.external_id = ${filter.externalId}`}
-    ORDER BY batch.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+  const { status, network, coin, userReference, externalId } = filter
+  const where = sql`
+    each.merchant_id = ${merchantId}
+    ${status === undefined ? sql`` : sql`AND each.status = ${status}`}
+    ${network === undefined ? sql`` : sql`AND each.network = ${network}`}
+    ${coin === undefined ? sql`` : sql`AND each.coin = ${coin}`}
+    ${userReference === undefined ? sql`` : sql`AND each.user_reference = ${userReference}`}
+    ${externalId === undefined ? sql`` : sql`AND each.external_id = ${externalId}`}`
+  const served = status !== undefined || userReference !== undefined || externalId !== undefined
+  const merge = served ? undefined : mergeCoins(sql, merchantId, filter)
+  const page = pageOf(sql, { table: sql`batches`, name: 'each', where, merge }, slice)
+  return await sql<BatchViewRow[]>`${batchViewQuery(sql, page)} ORDER BY batch.id DESC`
 }

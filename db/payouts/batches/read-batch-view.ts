@@ -18,10 +18,10 @@ export interface BatchViewRow extends BatchRow {
 }
 
 /** Returns the columns and joins of every query that ends in a view. `batch` is the table's alias in it. */
-export function batchViewQuery(sql: Queryable) {
+export function batchViewQuery(sql: Queryable, from = sql`batches`) {
   return sql`
     SELECT ${batchColumns(sql)}, coalesce(decided.list, '[]') AS approval_list, paid.fee
-    FROM batches batch
+    FROM ${from} batch
     LEFT JOIN LATERAL (
       SELECT coalesce(sum(coalesce(part.fee, part.fee_estimate)), 0)::numeric AS fee FROM payouts part
       WHERE part.batch_id = batch.id

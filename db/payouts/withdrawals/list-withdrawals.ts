@@ -6,7 +6,10 @@ import {
   type WithdrawalStatus,
 } from '../../../domain/payouts/withdrawal-stage.js'
 import type { Queryable } from '../../connect.js'
+import { idFrom, idTo } from '../../id-range.js'
+import { mergeCoins, pageOf } from '../../page-of.js'
 import type { Slice } from '../../slice.js'
+import { mergeStages } from '../merge-stages.js'
 import { type WithdrawalViewRow, withdrawalViewQuery } from './read-withdrawal-view.js'
 
 export interface WithdrawalFilter {
@@ -23,19 +26,21 @@ export interface WithdrawalFilter {
   readonly until?: Date | undefined
 }
 
-/** Lists by id, which sorts by time of creation; index `withdrawals_merchant`. */
+/** Lists by id, which begins with the time of creation. */
 export async function listWithdrawals(
   sql: Queryable,
   merchantId: string,
   filter: WithdrawalFilter,
   slice: Slice,
 ): Promise<WithdrawalViewRow[]> {
-  return await sql<WithdrawalViewRow[]>`
-    ${withdrawalViewQuery(sql)}
-    WHERE withdrawal.merchant_id = ${merchantId} AND withdrawal.kind = 'withdrawal'
-      ${slice.before === null ? sql`` : sql`AND withdrawal.id < ${slice.before}`}
-      ${narrowWithdrawals(sql, filter)}
-    ORDER BY withdrawal.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+  const where = sql`
+    withdrawal.merchant_id = ${merchantId} AND withdrawal.kind = 'withdrawal' ${narrowWithdrawals(sql, filter)}`
+  const found = filter.userReference !== undefined || filter.externalId !== undefined
+  const merge =
+    mergeStages(sql, filter.status, 'withdrawal') ??
+    (found ? undefined : mergeCoins(sql, merchantId, filter, 'withdrawal'))
+  const page = pageOf(sql, { table: sql`payouts`, name: 'withdrawal', where, merge }, slice)
+  return await sql<WithdrawalViewRow[]>`${withdrawalViewQuery(sql, page)} ORDER BY withdrawal.id DESC`
 }
 
 /** Returns the conditions of a filter, to which the caller adds those of the merchant and the kind. */
@@ -47,7 +52,7 @@ export function narrowWithdrawals(sql: Queryable, filter: WithdrawalFilter) {
     ${filter.coin === undefined ? sql`` : sql`AND withdrawal.coin = ${filter.coin}`}
     ${filter.userReference === undefined ? sql`` : sql`AND withdrawal.user_reference = ${filter.userReference}`}
     ${filter.externalId === undefined ? sql`` : sql`AND withdrawal.external_id = ${filter.externalId}`}
-    ${filter.from === undefined ? sql`` : sql`AND withdrawal.created_at >= ${filter.from}`}
-    ${filter.to === undefined ? sql`` : sql`AND withdrawal.created_at <= ${filter.to}`}
-    ${filter.until === undefined ? sql`` : sql`AND withdrawal.created_at < ${filter.until}`}`
+    ${filter.from === undefined ? sql`` : sql`AND withdrawal.id >= ${idFrom('withdrawal', filter.from)} AND withdrawal.created_at >= ${filter.from}`}
+    ${filter.to === undefined ? sql`` : sql`AND withdrawal.id < ${idTo('withdrawal', filter.to)} AND withdrawal.created_at <= ${filter.to}`}
+    ${filter.until === undefined ? sql`` : sql`AND withdrawal.id < ${idTo('withdrawal', filter.until)} AND withdrawal.created_at < ${filter.until}`}`
 }
