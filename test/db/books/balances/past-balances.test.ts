@@ -89,7 +89,7 @@ test('answers for the past what was so then, by block what stands, and totals th
         await database.drop()
       }
     }),
-    { numRuns: Number(process.env.KEYTURN_PROPERTY_RUNS ?? 20), endOnFailure: true },
+    { numRuns: Number(process.env.KEYTURN_PROPERTY_RUNS ?? 8), endOnFailure: true },
   )
 }, 300_000)
 
