@@ -197,7 +197,9 @@ test('reads few accounts for a page of totals', async () => {
     for (const scope of [{}, { network: 'litecoin', coin: 'ltc' }]) {
       for (const list of [totalsByUser, totalsByAddress]) {
         const count = await read((tx) => list(tx, { merchantId: LARGE, ...scope }, slice))
-        expect(count, `${list.name} ${JSON.stringify(scope)} ${slice.before}`).toBeLessThanOrEqual(FEW_ACCOUNTS)
+        expect(count, `${list.name} ${JSON.stringify(scope)} ${slice.before}`).toBeLessThanOrEqual(
+          FEW_ACCOUNTS,
+        )
       }
     }
   }
