@@ -176,7 +176,7 @@ describe('a link', () => {
     expect(answer.headers.get('set-cookie')).not.toContain('Secure')
   })
 
-  test('has the public address of the platform, whatever host the merchant has called', async () => {
+  test('has the public address of the platform, whichever host the merchant has called', async () => {
     const { json } = await stage.api.call({
       method: 'POST',
       path: '/api/v1/cashier-sessions',
