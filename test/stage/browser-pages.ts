@@ -8,12 +8,6 @@ import { expect } from 'vitest'
 
 /** Windows of a phone and of a desktop. */
 export const WINDOWS = { narrow: { width: 360, height: 740 }, wide: { width: 1440, height: 900 } } as const
-const LOOKS = [
-  ['wide', 'dark'],
-  ['wide', 'light'],
-  ['narrow', 'dark'],
-  ['narrow', 'light'],
-] as const
 /** Folder for pictures. Without it none are taken. */
 const PICTURES = process.env.KEYTURN_TEST_PICTURES
 const AXE_SOURCE = readFileSync(
@@ -66,18 +60,24 @@ export async function openPage(
 }
 
 /**
- * Checks a page as it is, in both windows, in light and dark: nothing is wider than the window, and axe finds
- * nothing serious. The page is left in the narrow window, in light.
+ * Checks a page as it is, in windows, in light and dark: nothing is wider than the window, and axe finds
+ * nothing serious. The page is left in the last window, in light.
  *
  * @param name - Name of its pictures.
  */
-export async function expectGoodLooks(page: Page, name: string): Promise<void> {
-  for (const [window, colorScheme] of LOOKS) {
+export async function expectGoodLooks(
+  page: Page,
+  name: string,
+  windows: readonly (keyof typeof WINDOWS)[] = ['wide', 'narrow'],
+): Promise<void> {
+  for (const window of windows) {
     await page.setViewportSize(WINDOWS[window])
-    await page.emulateMedia({ colorScheme })
-    expect(await overflow(page)).toBe(0)
-    expect(await seriousFindings(page)).toEqual([])
-    await takePicture(page, `${name}-${window}-${colorScheme}`)
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme })
+      expect(await overflow(page)).toBe(0)
+      expect(await seriousFindings(page)).toEqual([])
+      await takePicture(page, `${name}-${window}-${colorScheme}`)
+    }
   }
 }
 
