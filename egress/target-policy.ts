@@ -38,6 +38,8 @@ const GLOBAL_UNICAST_V6 = ipaddr.parseCIDR('2000::/3')
 /** Addresses in public ranges that answer only inside a cloud: Azure's metadata and agent channel. */
 const CLOUD_INTERNAL = [ipaddr.parseCIDR('168.63.129.16/32')]
 
+const NOT_HTTPS = 'must begin with https:// (http is for allowed addresses only)'
+
 /** Ports of the schemes, which a URL leaves out. */
 const DEFAULT_PORT: Readonly<Record<string, number>> = { 'https:': 443, 'http:': 80 }
 
@@ -66,7 +68,7 @@ function parseCidrs(name: string, texts: readonly string[]): Cidr[] {
  * credentials, and address and port if the host is an address (decimal, octal and hexadecimal forms are
  * normalised first).
  *
- * @throws KeyturnError `VALIDATION_FAILED`, or `INVALID_URL` for credentials and ports. The message says why and
+ * @throws KeyturnError `VALIDATION_FAILED`, or `INVALID_URL` for scheme, credentials and port. The message says why and
  * never repeats the path or query.
  */
 export function parseTarget(text: string, policy: TargetPolicy): URL {
@@ -74,7 +76,7 @@ export function parseTarget(text: string, policy: TargetPolicy): URL {
   if (!URL.canParse(text)) throw refused('is not a URL; send for example "https://shop.example/webhooks"')
   const url = new URL(text)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && policy.allowHttp)) {
-    throw refused('must begin with https://')
+    throw refused('must begin with https://', 'INVALID_URL')
   }
   if (url.username !== '' || url.password !== '') {
     throw refused('must not carry a user name or password', 'INVALID_URL')
@@ -92,7 +94,7 @@ export function portOf(url: Pick<URL, 'port' | 'protocol'>): number {
 /** Refuses a URL whose host has this address, if a request may not go there. @throws KeyturnError as `parseTarget`. */
 export function refuseTarget(address: string, url: URL, policy: TargetPolicy): void {
   const reason = refuseAddress(address, url.protocol, policy)
-  if (reason !== null) throw refused(reason)
+  if (reason !== null) throw refused(reason, reason === NOT_HTTPS ? 'INVALID_URL' : 'VALIDATION_FAILED')
   const wrongPort = refusePort(portOf(url), policy, address)
   if (wrongPort !== null) throw refused(wrongPort, 'INVALID_URL')
 }
@@ -120,7 +122,7 @@ export function refuseAddress(address: string, protocol: string, policy: TargetP
   if (isInside(parsed, policy.denied))
     return 'leads to an address that the operator of the platform has excluded'
   if (isInside(parsed, policy.allowed)) return null
-  if (protocol !== 'https:') return 'must begin with https:// (http is for allowed addresses only)'
+  if (protocol !== 'https:') return NOT_HTTPS
   return isPublic(parsed)
     ? null
     : 'leads to an address that is not public; use one that the internet can reach'
