@@ -5,8 +5,8 @@ import { Context } from '@temporalio/activity'
 import type { Sql } from '../../db/connect.js'
 import { advanceReplay, type ReplayProgress } from '../../db/events/replays/advance-replay.js'
 import { countMatches } from '../../db/events/replays/count-matches.js'
-import { storeCount } from '../../db/events/replays/create-replay.js'
 import { readRate, touchReplay } from '../../db/events/replays/late-replays.js'
+import { storeCount } from '../../db/events/replays/store-count.js'
 
 export interface WebhookReplayDependencies {
   readonly sql: Sql

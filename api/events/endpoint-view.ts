@@ -17,7 +17,17 @@ export async function lockActiveEndpoint(
   merchantId: string,
   id: string,
 ): Promise<EndpointRow> {
-  const endpoint = await findEndpoint(tx, merchantId, id, true)
+  return findActiveEndpoint(tx, merchantId, id, true)
+}
+
+/** Finds an endpoint as `lockActiveEndpoint` does. Without `lock`, events of the merchant need not wait for the request. */
+export async function findActiveEndpoint(
+  tx: Transaction,
+  merchantId: string,
+  id: string,
+  lock = false,
+): Promise<EndpointRow> {
+  const endpoint = await findEndpoint(tx, merchantId, id, lock)
   if (!endpoint) throw notFound('webhook endpoint', id)
   if (endpoint.status === 'active') return endpoint
   throw new KeyturnError('INVALID_STATE', `The endpoint is ${endpoint.status}. Resume it first`, {

@@ -21,7 +21,7 @@ import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startSoon } from '../start/start-soon.js'
 import { json, params, tags } from './endpoint-routes.js'
-import { endpointAudit, lockActiveEndpoint } from './endpoint-view.js'
+import { endpointAudit, findActiveEndpoint } from './endpoint-view.js'
 
 const replayParams = params.extend({ replay_id: z.string() })
 
@@ -82,7 +82,7 @@ export function registerWebhookReplayRoutes(app: ApiApp, dependencies: ApiDepend
     const { id } = c.req.valid('param')
     const { mode, since, until, event_types, dry_run, rate } = c.req.valid('json')
     const { kept, endpoint, row } = await inTransaction(sql, async (tx) => {
-      const endpoint = await lockActiveEndpoint(tx, c.get('merchantId'), id)
+      const endpoint = await findActiveEndpoint(tx, c.get('merchantId'), id)
       const { replay: row } = await begin(c, tx, endpoint, {
         mode,
         since: new Date(since),
@@ -101,7 +101,7 @@ export function registerWebhookReplayRoutes(app: ApiApp, dependencies: ApiDepend
     const { id } = c.req.valid('param')
     const { since, until, event_types } = c.req.valid('json')
     const { kept, endpoint, row } = await inTransaction(sql, async (tx) => {
-      const endpoint = await lockActiveEndpoint(tx, c.get('merchantId'), id)
+      const endpoint = await findActiveEndpoint(tx, c.get('merchantId'), id)
       const { replay: row, renewed } = await begin(c, tx, endpoint, {
         mode: 'all',
         since: new Date(since),

@@ -27,5 +27,6 @@ export async function runReplay(
     }),
   )
   while ((await advanceReplay(sql, replay.id, 100_000, 100_000))?.more);
+  await sql`UPDATE webhook_replays SET status = 'cancelled' WHERE id = ${replay.id} AND status = 'running'`
   return { id: replay.id, renewed }
 }

@@ -46,7 +46,8 @@ export type UnstartedKind = 'sendable' | 'waiting'
  * Returns the oldest deliveries of a kind whose turn has come, without those of endpoints that have many begun.
  * `recordAttempt` wakes the sealer when another turn comes.
  *
- * Those that became pending again without a person's request for the single one come last. They are old and
+ * Those that became pending again without a person's request for the single one come last, and so does what a replay
+ * has requested. They are old and
  * may be many, after a replay, and would keep the new ones of other endpoints waiting. Those that were released
  * when their endpoint was resumed take turns: one at a time by sequence, the next after the attempt of the one before.
  */
@@ -100,7 +101,11 @@ const oldest = (sql: Queryable, kind: UnstartedKind, again: boolean, most: numbe
   WHERE delivery.workflow_started_at IS NULL AND delivery.status = 'pending' AND delivery.turn IS NULL
     AND (delivery.requested
          OR NOT EXISTS (SELECT FROM in_turn WHERE in_turn.endpoint_id = delivery.endpoint_id))
-    AND ${again} = (delivery.restarts > 0 AND NOT delivery.requested)
+    AND ${again} = CASE
+      WHEN delivery.requested
+        THEN EXISTS (SELECT FROM webhook_replay_items WHERE delivery_id = delivery.id AND NOT failed)
+      ELSE delivery.restarts > 0
+    END
     AND ${kind === 'waiting'} = (NOT delivery.requested AND EXISTS (
       SELECT FROM webhook_circuits circuit
       WHERE circuit.endpoint_id = delivery.endpoint_id AND circuit.state <> 'closed'))

@@ -2,12 +2,13 @@
 
 import { KeyturnError } from '../../../domain/errors.js'
 import type { ReplayMode } from '../../../domain/events/replay.js'
-import type { Queryable, Transaction } from '../../connect.js'
+import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import type { EndpointRow } from '../webhooks/endpoint-row.js'
 import { countMatches } from './count-matches.js'
 import { findReplay } from './find-replay.js'
 import type { ReplayRow } from './replay-row.js'
+import { storeCount } from './store-count.js'
 
 export interface NewReplay {
   readonly mode: ReplayMode
@@ -21,7 +22,7 @@ export interface NewReplay {
   readonly rate: number | null
 }
 
-/** Replays of an endpoint that may run at once. */
+/** Replays of a merchant that may run at once, because each keeps a worker and the database busy. */
 const MOST_RUNNING = 10
 /** Time that the answer to a request may wait for the count. The workflow counts a larger window. */
 const COUNT_MS = 2_000
@@ -33,10 +34,10 @@ export interface CreatedReplay {
 }
 
 /**
- * Inserts a replay of a locked, active endpoint. One that has nothing to send, or is a dry run, completes at once if
+ * Inserts a replay of an active endpoint. One that has nothing to send, or is a dry run, completes at once if
  * its window can be counted quickly. Events that come later than now belong to no replay.
  *
- * @throws KeyturnError `INVALID_STATE` if too many replays of the endpoint run.
+ * @throws KeyturnError `INVALID_STATE` if too many replays of the merchant run.
  */
 export async function createReplay(
   tx: Transaction,
@@ -44,13 +45,16 @@ export async function createReplay(
   wanted: NewReplay,
   countMs = COUNT_MS,
 ): Promise<CreatedReplay> {
+  // The lock lets the second of two concurrent requests count the first.
+  await tx`SELECT pg_advisory_xact_lock(hashtextextended(${`webhook replays of ${endpoint.merchant_id}`}, 0))`
   const [running] = await tx<{ count: number }[]>`
-    SELECT count(*)::int FROM webhook_replays WHERE endpoint_id = ${endpoint.id} AND status = 'running'`
+    SELECT count(*)::int FROM webhook_replays
+    WHERE merchant_id = ${endpoint.merchant_id} AND status = 'running'`
   if ((running?.count ?? 0) >= MOST_RUNNING) {
     throw new KeyturnError(
       'INVALID_STATE',
-      `${MOST_RUNNING} replays of the endpoint are running. Wait for one to complete, or cancel one`,
-      { details: { endpoint_id: endpoint.id, limit: MOST_RUNNING } },
+      `${MOST_RUNNING} of your replays are running. Wait for one to complete, or cancel one`,
+      { details: { limit: MOST_RUNNING } },
     )
   }
   const id = newId('whr')
@@ -66,16 +70,6 @@ export async function createReplay(
   const replay = await findReplay(tx, endpoint.merchant_id, endpoint.id, id)
   if (!replay) throw new Error('The replay was not inserted')
   return { replay, renewed }
-}
-
-/** Stores the count of a replay. It completes one that has nothing to send, or that shall only count. */
-export async function storeCount(sql: Queryable, id: string, matched: number): Promise<void> {
-  await sql`
-    UPDATE webhook_replays SET
-      counted = true, matched = ${matched}, scanned = dry_run OR ${matched} = 0, touched_at = clock_timestamp(),
-      status = CASE WHEN dry_run OR ${matched} = 0 THEN 'completed' ELSE 'running' END,
-      finished_at = CASE WHEN dry_run OR ${matched} = 0 THEN clock_timestamp() END
-    WHERE id = ${id} AND status = 'running' AND NOT counted`
 }
 
 /** Returns the types in both lists. `null` for all. */

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { runReplay } from '../../../activities/events/webhook-replay.js'
 import { appendEvents } from '../../../db/events/log/append-events.js'
 import { sealEvents } from '../../../db/events/log/seal-events.js'
+import { unstartedDeliveries } from '../../../db/events/log/unstarted-deliveries.js'
 import { advanceReplay } from '../../../db/events/replays/advance-replay.js'
 import { countMatches } from '../../../db/events/replays/count-matches.js'
 import { createReplay } from '../../../db/events/replays/create-replay.js'
@@ -44,6 +45,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await api.database.sql`UPDATE webhook_endpoints SET status = 'deleted'`
+  await api.database.sql`UPDATE webhook_replays SET status = 'cancelled' WHERE status = 'running'`
   await receiver.close()
 })
 
@@ -274,6 +276,17 @@ describe('a replay that is interrupted', () => {
     expect(await show(id)).toMatchObject({ status: 'completed', matched: 30, sent: 30, delivered: 30 })
   })
 
+  test('lets new deliveries go first', async () => {
+    await happen(5)
+    await attemptAll()
+    const { id } = await replay({ mode: 'all' })
+    await advanceReplay(api.database.sql, id, 5, 5)
+    const [fresh = ''] = await happen(1)
+    const started = await unstartedDeliveries(api.database.sql, 'sendable', 10)
+    expect(started).toHaveLength(6)
+    expect(started[0]).toMatchObject({ eventId: fresh })
+  })
+
   test('is found by the sweeper while it runs, and not afterwards', async () => {
     await happen(1)
     await attemptAll()
@@ -426,11 +439,14 @@ describe('a request for a replay', () => {
     expect((await show(id)).status).toBe('running')
   })
 
-  test('is refused while ten replays of the endpoint run', async () => {
+  test('is refused while ten replays of the merchant run, also when many come at once', async () => {
     await happen(1)
     await attemptAll()
-    for (let count = 0; count < 10; count += 1) await replay({ mode: 'all' })
-    const refused = await post(`${endpoint}/replays`, { mode: 'all', since })
+    const answers = await Promise.all(
+      Array.from({ length: 14 }, () => post(`${endpoint}/replays`, { mode: 'all', since })),
+    )
+    expect(answers.filter(({ status }) => status === 202)).toHaveLength(10)
+    const [refused] = answers.filter(({ status }) => status !== 202)
     expect(refused).toMatchObject({ status: 409, json: { error: { details: { limit: 10 } } } })
   })
 
