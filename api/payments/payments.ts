@@ -63,7 +63,7 @@ const cancel = createRoute({
   summary: 'Cancel a payment for which nothing has arrived',
   description: '409 `INVALID_STATE` once anything is detected. The address stays watched.',
   tags: ['Payments'],
-  request: { params },
+  request: { params, body: { content: { 'application/json': { schema: z.strictObject({}) } } } },
   responses: { 200: answer(Payment, 'Cancelled') },
 })
 

@@ -7,7 +7,7 @@ import type { NewEvent } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
 import { sumDeposits } from './deposits-of-payments.js'
 import { type LockedPayment, lockPayments } from './payment-row.js'
-import { evaluate, paymentEvents, type SavedPayment, savePayment } from './save-payment.js'
+import { evaluate, paymentEvents, type SavedPayment, saveExpiry, savePayment } from './save-payment.js'
 
 /** What a change of a deposit has to say. */
 export interface ChangedDeposit {
@@ -49,9 +49,12 @@ export async function followDeposits(
   for (const payment of payments) {
     const value = evaluate(payment, sums.get(payment.id) ?? [])
     const cause = causes.get(payment.id)
-    const written = await savePayment(tx, payment, value, { kind, id: cause?.id ?? null })
+    const expired = await saveExpiry(tx, payment, value)
+    if (expired) saved.push(expired)
+    const row = { ...payment, ...expired?.row }
+    const written = await savePayment(tx, row, value, { kind, id: cause?.id ?? null })
     saved.push(written)
-    if (cause && written.row.reorged && !payment.reorged) {
+    if (cause && payment.status === 'confirmed' && written.row.status !== 'confirmed') {
       exceptions.push(exception('reorged', payment, cause, payment.decimals))
     }
   }

@@ -7,7 +7,7 @@ import { invalidState, lockOwnPayment, type PaymentDecision } from './cancel-pay
 import { createPayment } from './create-payment.js'
 import { sumDeposits } from './deposits-of-payments.js'
 import type { PaymentRow } from './payment-row.js'
-import { evaluate, paymentEvents, savePayment } from './save-payment.js'
+import { evaluate, paymentEvents, saveExpiry, savePayment } from './save-payment.js'
 
 export interface PaymentReissue extends PaymentDecision {
   /** `null`: as long as the first attempt. */
@@ -48,6 +48,8 @@ export async function reissuePayment(
     throw invalidState(first.id, value.status, `This payment was reissued as ${first.reissued_as}; use that`)
   }
   const network = networkOf(first.network)
+  const expired = await saveExpiry(tx, first, value)
+  if (expired) await appendEvents(tx, await paymentEvents(tx, [expired]))
   const lifetime = Math.round((first.expires_at.getTime() - first.created_at.getTime()) / 1_000)
   const next = await createPayment(tx, {
     merchantId: first.merchant_id,
@@ -68,7 +70,7 @@ export async function reissuePayment(
     cause: ask.cause,
     actor: ask.actor,
   })
-  const linked = { ...first, reissued_as: next.id }
+  const linked = { ...first, ...expired?.row, reissued_as: next.id }
   const saved = await savePayment(tx, linked, evaluate(linked, deposits), ask.cause)
   await appendEvents(tx, await paymentEvents(tx, [saved]))
   return next

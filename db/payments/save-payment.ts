@@ -87,6 +87,24 @@ export async function savePayment(
   return { before: row, row: after, shown }
 }
 
+/**
+ * Writes that the time of a locked payment is over, as its timer would have done, so that what is known only
+ * now gets a line and an event of its own.
+ *
+ * @param value - What the payment is now.
+ * @returns `null` if it does not expire now, or not because of its time.
+ */
+export async function saveExpiry(
+  tx: Transaction,
+  row: LockedPayment,
+  value: PaymentValue,
+): Promise<SavedPayment | null> {
+  if (row.status !== 'pending' || value.status !== 'expired') return null
+  const { flags, amount_detected: detected, amount_confirmed: confirmed, reorged } = row
+  const expired = { status: value.status, flags, detected, confirmed, reorged }
+  return savePayment(tx, row, expired, { kind: 'timer', id: null })
+}
+
 /** Adds a line. Of too many, the first one and the newest ones stay. */
 function withLine(
   history: readonly PaymentHistoryEntry[],

@@ -115,6 +115,35 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (name) => {
     })
   })
 
+  test.each([
+    ['a late deposit', 'late', 'deposit'],
+    ['a new attempt', 'reissued', 'api'],
+  ] as const)(
+    'says that its time ended a payment, also when %s comes before its timer',
+    async (_what, flag, kind) => {
+      const { sql } = stage.api.database
+      const { address, payment_id: id } = await stage.open({ user_reference: 'late timer' })
+      await sql`
+        UPDATE payments SET created_at = created_at - interval '2 hours', expires_at = clock_timestamp() - interval '1 ms'
+        WHERE id = ${id}`
+      if (flag === 'late') {
+        stage.send(address, '1')
+        await stage.look()
+      } else {
+        await stage.api.call({ method: 'POST', path: `/api/v1/payments/${id}/reissue`, body: {} })
+      }
+      expect(await stage.reported(id)).toEqual(['pending', 'expired', `expired ${flag}`])
+      const { history } = await stage.read(id)
+      expect(history.map(({ status, flags, cause }) => [status, ...flags, cause.kind])).toEqual([
+        ['pending', 'api'],
+        ['expired', 'timer'],
+        ['expired', flag, kind],
+      ])
+      await advancePayment(sql, id)
+      expect(await stage.reported(id)).toHaveLength(3)
+    },
+  )
+
   test('expires a payment whose deposit a reorg took back for good, also when its workflow is lost', async () => {
     const { sql } = stage.api.database
     const { address, payment_id: id } = await stage.open()

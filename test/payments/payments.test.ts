@@ -236,9 +236,28 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (name) => {
     expect(done.history.map((each) => each.cause.kind)).toContain('reorg')
   })
 
+  test('raises each reorg that takes a confirmed payment back, also the second one', async () => {
+    const { address, payment_id } = await stage.open({ user_reference: 'deep twice' })
+    const transaction = stage.send(address, '1')
+    await stage.mine(DEEP)
+    for (const raised of [1, 2]) {
+      await stage.reorganise(DEEP + raised)
+      expect(await stage.read(payment_id)).toMatchObject({ status: 'pending', flags: ['reorged'] })
+      expect(await stage.exceptions(payment_id)).toEqual(Array(raised).fill('reorged'))
+      stage.model.send(transaction)
+      await stage.mine(DEEP + 1)
+      expect(await stage.read(payment_id)).toMatchObject({ status: 'confirmed', flags: ['reorged'] })
+    }
+  })
+
   test('cancels only what no payer paid, and treats what comes later as late', async () => {
     const { address, payment_id } = await stage.open()
     const path = `/api/v1/payments/${payment_id}/cancel`
+    const strange = await stage.api.call({ method: 'POST', path, body: { reason: 'none' } })
+    expect([strange.status, strange.json.error.details.fields]).toEqual([
+      400,
+      [{ path: 'reason', reason: 'unknown field' }],
+    ])
     const cancelled = await stage.api.call({ method: 'POST', path })
     expect(cancelled.json.data).toMatchObject({ status: 'cancelled' })
     expect((await stage.api.call({ method: 'POST', path })).json.error.code).toBe('INVALID_STATE')
