@@ -35,6 +35,9 @@ const MAX_URL_LENGTH = 2_048
  * well.
  */
 const GLOBAL_UNICAST_V6 = ipaddr.parseCIDR('2000::/3')
+/** Bits 64 to 95 of an ISATAP address: 0000:5efe, or 0200:5efe around a public address. */
+const ISATAP_MARK = 0x5efe
+const ISATAP_UNIVERSAL = 0x0200
 /** Addresses in public ranges that answer only inside a cloud: Azure's metadata and agent channel. */
 const CLOUD_INTERNAL = [ipaddr.parseCIDR('168.63.129.16/32')]
 
@@ -142,7 +145,14 @@ function isPublic(address: Address): boolean {
   // ipaddr.js has ranges for addresses that wrap an IPv4 one (mapped, NAT64, 6to4, Teredo), so none is
   // unicast.
   if (address.range() !== 'unicast' || isInside(address, CLOUD_INTERNAL)) return false
-  return address.kind() === 'ipv4' || isInside(address, [GLOBAL_UNICAST_V6])
+  if (address instanceof ipaddr.IPv4) return true
+  return isInside(address, [GLOBAL_UNICAST_V6]) && !isIsatap(address as ipaddr.IPv6)
+}
+
+/** Returns whether an address wraps an IPv4 one in its second half, as ISATAP does under any prefix. */
+function isIsatap(address: ipaddr.IPv6): boolean {
+  const { parts } = address
+  return ((parts[4] ?? 0) & ~ISATAP_UNIVERSAL) === 0 && parts[5] === ISATAP_MARK
 }
 
 function isInside(address: Address, cidrs: readonly Cidr[]): boolean {

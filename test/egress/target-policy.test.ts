@@ -43,6 +43,8 @@ describe('the target policy', () => {
     ['2002:7f00:1::', '6to4'],
     ['2002:a9fe:a9fe::1', '6to4'],
     ['2001:0:4136:e378:8000:63bf:3fff:fdd2', 'Teredo'],
+    ['2600:1:2:3:0:5efe:10.0.0.1', 'ISATAP'],
+    ['2600:1:2:3:200:5efe:a9fe:a9fe', 'ISATAP to metadata'],
     ['fe80::1', 'link-local'],
     ['fe80::1%eth0', 'link-local with a zone'],
     ['fec0::1', 'site-local'],
@@ -64,6 +66,7 @@ describe('the target policy', () => {
     '100.128.0.1',
     '2606:4700::1111',
     '2a00:1450:4001::1',
+    '2600:1:2:3:1:5efe:a00:1',
   ])('but %s is public', (address) => {
     expect(refuseAddress(address, 'https:', strict)).toBeNull()
     expect(refuseAddress(address, 'http:', local)).toMatch(/https/)

@@ -5,8 +5,14 @@ import type { ZodType } from 'zod'
 import type { createApp } from '../../api/create-app.js'
 import type { Sql } from '../../db/connect.js'
 import type { EventType } from '../../domain/events/event.js'
+import {
+  NEWEST_SCHEMA_VERSION,
+  SCHEMA_VERSIONS,
+  toSchemaVersion,
+} from '../../domain/events/schema-version.js'
+import type { VersionedData } from '../../domain/events/versions/down-conversion.js'
 import { ErrorAnswer } from '../../wire/error.js'
-import { EVENT_DATA } from '../../wire/event.js'
+import { EVENT_DATA_IN } from '../../wire/event-versions.js'
 
 interface Declared {
   readonly method: string
@@ -33,10 +39,15 @@ export function createDeclaredCheck(app: ReturnType<typeof createApp>) {
   }
 }
 
-/** Fails when the data of a recorded event has a field too many, too few or of another kind. */
+/** Fails when the data of a recorded event has in some version a field too many, too few or of another kind. */
 export async function expectDeclaredEvents(sql: Sql): Promise<void> {
-  const events = await sql<{ type: EventType; data: unknown }[]>`SELECT type, data FROM events`
-  for (const { type, data } of events) expect(EVENT_DATA[type].parse(data), type).toEqual(data)
+  const events = await sql<{ type: EventType; data: VersionedData }[]>`SELECT type, data FROM events`
+  for (const { type, data } of events) {
+    for (const version of SCHEMA_VERSIONS) {
+      const written = toSchemaVersion(type, data, NEWEST_SCHEMA_VERSION, version)
+      expect(EVENT_DATA_IN[version][type].parse(written), `${type} in ${version}`).toEqual(written)
+    }
+  }
 }
 
 function readDeclared(app: ReturnType<typeof createApp>): Declared[] {
