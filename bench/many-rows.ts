@@ -91,3 +91,23 @@ export async function fillLists(sql: Sql, rows: number): Promise<void> {
     SELECT ${id('evt')}, ${LARGE}, 'webhook.test', 'x', ${at}, '{}', n, '{}' FROM generate_series(1, ${rows}) n`
   await sql`ANALYZE`
 }
+
+/** Gives the merchant's own account as many entries of one base unit each, a second after the other. */
+export async function fillAccount(sql: Sql, entries: number): Promise<void> {
+  await sql`
+    INSERT INTO ledger_accounts (merchant_id, network, coin, kind, owner, balance, version, updated_at)
+    VALUES (${LARGE}, 'bitcoin', 'btc', 'available', '', ${-entries}, ${entries}, ${timeOf(entries)})`
+  await sql.begin(async (tx) => {
+    // The checks at the commit would read each entry again.
+    await tx`SELECT set_config('keyturn.posting', 'on', true)`
+    await tx`
+      INSERT INTO ledger_journals (merchant_id, idempotency_key, request_hash, type, reference, recorded_at)
+      VALUES (${LARGE}, 'all', '', 'transfer', 'all', now())`
+    await tx`
+      INSERT INTO ledger_entries (account_id, account_version, journal_id, amount, balance_after, recorded_at)
+      SELECT account.id, n, journal.id, -1, -n, to_timestamp(${FIRST}::float8 / 1000 + n)
+      FROM generate_series(1, ${entries}) n, ledger_accounts account, ledger_journals journal
+      WHERE account.merchant_id = ${LARGE} AND account.owner = '' AND journal.idempotency_key = 'all'`
+  })
+  await sql`ANALYZE`
+}

@@ -14,6 +14,7 @@ import { benchExports } from './exports.js'
 import { benchHistories } from './histories.js'
 import { benchIsolation } from './isolation.js'
 import { benchJournals } from './journals.js'
+import { benchLists } from './lists.js'
 import type { Measurement } from './measurement.js'
 import { benchPayouts } from './payouts.js'
 import { benchSigner } from './signer.js'
@@ -27,6 +28,7 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measur
   'evm-catch-up': benchEvmCatchUp,
   journals: benchJournals,
   exports: benchExports,
+  lists: benchLists,
   api: benchApi,
   checkout: benchCheckout,
   signer: benchSigner,

@@ -1,7 +1,7 @@
 /** How many rows lists and searches read, of a merchant who has very many: no more at any depth or for any filter. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { fillLists, idOf, LARGE, timeOf } from '../../bench/many-rows.js'
+import { fillAccount, fillLists, idOf, LARGE, timeOf } from '../../bench/many-rows.js'
 import { listAudit } from '../../db/audit/list-audit.js'
 import { getBalances } from '../../db/books/balances/get-balances.js'
 import { totalsByAddress, totalsByUser } from '../../db/books/balances/get-totals.js'
@@ -150,24 +150,7 @@ test.each<[string, List, Slice, number]>([
 })
 
 test('reads no more rows for balances of long ago than for those of now, but for the hours around them', async () => {
-  const { sql } = database
-  // One account has very many entries, each a second after the other.
-  await sql`
-    INSERT INTO ledger_accounts (merchant_id, network, coin, kind, owner, balance, version, updated_at)
-    VALUES (${LARGE}, 'bitcoin', 'btc', 'available', '', ${-ROWS}, ${ROWS}, ${timeOf(ROWS)}),
-           (${LARGE}, 'bitcoin', 'btc', 'reserved', '', ${ROWS}, 1, ${timeOf(1)})`
-  await sql.begin(async (tx) => {
-    await tx`SELECT set_config('keyturn.posting', 'on', true)`
-    await tx`
-      INSERT INTO ledger_journals (merchant_id, idempotency_key, request_hash, type, reference, recorded_at)
-      VALUES (${LARGE}, 'all', '', 'transfer', 'all', now())`
-    await tx`
-      INSERT INTO ledger_entries (account_id, account_version, journal_id, amount, balance_after, recorded_at)
-      SELECT account.id, n, journal.id, -1, -n, to_timestamp(${timeOf(0).getTime() / 1000}::float8 + n)
-      FROM generate_series(1, ${ROWS}) n, ledger_accounts account, ledger_journals journal
-      WHERE account.kind = 'available' AND account.owner = '' AND journal.idempotency_key = 'all'`
-  })
-  await sql`ANALYZE`
+  await fillAccount(database.sql, ROWS)
   let available: bigint | undefined
   const asOf = timeOf(half)
   const count = await read(async (tx) => {

@@ -1,6 +1,7 @@
 /** Settling a payout whose fee was above its limit. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { totalsByCoin } from '../../../db/books/balances/get-totals.js'
 import { newId } from '../../../db/new-id.js'
 import { settleWithdrawal } from '../../../db/payouts/settle-withdrawal.js'
 import { type Stage, startStage } from '../../stage/start-stage.js'
@@ -37,6 +38,12 @@ test('settles with the fee that the network took above the limit, and raises an 
     VALUES (${transactionId}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', 'mined', '{}', 'eth',
             ${ETHER.toString()}, ${limit.toString()}, ${hot.id}, 0, 1, '0x01')`
   await sql`UPDATE payouts SET stage = 'confirming' WHERE id = ${id}`
+  const totals = async (owner: string | null) => {
+    const scope = owner === null ? { ownAccount: true } : { userReference: owner }
+    const [found] = await totalsByCoin(sql, { merchantId: stage.api.merchantId, coin: 'eth', ...scope })
+    return { withdrawn: found?.withdrawn ?? 0n, fees: found?.fees ?? 0n }
+  }
+  const before = { alice: await totals('alice'), own: await totals(null) }
   const outcome = {
     transactionId,
     blockNumber: 1,
@@ -56,6 +63,13 @@ test('settles with the fee that the network took above the limit, and raises an 
   expect(abs(await balance('available', 'alice'))).toBe(9n * ETHER - limit)
   expect(abs(await balance('available', ''))).toBe(10n * ETHER - (fee - limit))
   expect(await balance('chain', hot.id)).toBe(19n * ETHER - fee)
+  // The user bears the amount and the fee that was agreed, the merchant's own account what is over.
+  const after = { alice: await totals('alice'), own: await totals(null) }
+  expect(after.alice).toEqual({ withdrawn: before.alice.withdrawn + ETHER, fees: limit })
+  expect(after.own).toEqual({ withdrawn: before.own.withdrawn, fees: fee - limit })
+  const [journal] =
+    await sql`SELECT height FROM ledger_journals WHERE reference = ${id} AND type = 'withdrawal.settled'`
+  expect(journal).toEqual({ height: 1n })
   const raised = await sql`SELECT data FROM events WHERE type = 'exception.raised' AND subject = ${id}`
   expect(raised.map((each) => (each as { data: unknown }).data)).toMatchObject([
     { kind: 'withdrawal.fee_above_limit', fee: fee.toString(), fee_limit: limit.toString(), coin: 'eth' },
