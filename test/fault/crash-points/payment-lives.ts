@@ -8,8 +8,9 @@ import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
 import { advancePayment } from '../../../db/payments/advance-payment.js'
 import { createPayment } from '../../../db/payments/create-payment.js'
 import { type PendingPayment, wakeChangedPayment } from '../../../db/payments/pending-payments.js'
+import { findCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import { bitcoin, ledger, networks } from '../../stage/deposit-steps.js'
+import { ledger, networks } from '../../stage/deposit-steps.js'
 import type { PaymentStage } from '../../stage/payments.js'
 
 /** What the test knows of a payment, whose user and order have the same name. */
@@ -27,10 +28,10 @@ export type Step = (sql: Sql, subject: Subject) => Promise<unknown>
 export const PUBLIC_URL = 'https://pay.example.com'
 /** Who requests everything. */
 export const API = { cause: { kind: 'api', id: 'key_1' }, actor: 'key:key_1' } as const
-const AMOUNT = 100_000_000n
 
-/** Returns the steps of lives on a stage of Bitcoin. */
+/** Returns the steps of lives on a stage. Each payment asks for one whole coin. */
 export function paymentLives(stage: PaymentStage) {
+  const coin = findCoin(stage.network, stage.coin)
   let users = 0
 
   function newSubject(): Subject {
@@ -56,9 +57,9 @@ export function paymentLives(stage: PaymentStage) {
       createPayment(tx, {
         merchantId: stage.api.merchantId,
         network: stage.network,
-        coin: stage.network.coins[0]!,
+        coin,
         userReference: subject.user,
-        amount: AMOUNT,
+        amount: 10n ** BigInt(coin.decimals),
         allowance: 0n,
         tolerance: null,
         quote: null,
@@ -103,7 +104,7 @@ export function paymentLives(stage: PaymentStage) {
   /** Runs watcher, dispatcher and the workflows of the payments, as far as they have anything to do. */
   async function follow(sql: Sql, subject: Subject): Promise<void> {
     await advanceChain(sql, stage.model.adapter())
-    await dispatchPending(sql, bitcoin, {
+    await dispatchPending(sql, stage.network, {
       startDeposit: async () => true,
       startWithdrawal: () => Promise.reject(new Error('This test has no withdrawals')),
       startChainWatcher: async () => {},
@@ -158,8 +159,8 @@ export function paymentLives(stage: PaymentStage) {
       events: [...events],
       audited: [...audited],
       deposits: [...deposits],
-      available: await ledger(sql, 'available', subject.user),
-      reserved: await ledger(sql, 'reserved', subject.user),
+      available: await ledger(sql, 'available', subject.user, coin.name),
+      reserved: await ledger(sql, 'reserved', subject.user, coin.name),
       notified: await notified(subject),
     }
   }

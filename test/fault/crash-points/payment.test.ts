@@ -15,15 +15,25 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-test('creates, pays and confirms one payment, and notifies its workflow, at whichever commit a process is killed', async () => {
-  const commits = await atEveryCommit(stage.api.database, {
-    prepare: async () => lives.newSubject(),
-    live: (sql, subject) => lives.confirm(sql, subject),
-    facts: (subject) => lives.facts(subject),
-    deaths: 2,
-  })
-  expect(commits).toBeGreaterThan(9)
-}, 120_000)
+test.each(['bitcoin', 'ethereum'] as const)(
+  'creates, pays and confirms one payment on %s, and notifies its workflow, at whichever commit a process is killed',
+  async (name) => {
+    const own = await startPaymentStage(name)
+    const { newSubject, confirm, facts } = paymentLives(own)
+    try {
+      const commits = await atEveryCommit(own.api.database, {
+        prepare: async () => newSubject(),
+        live: confirm,
+        facts,
+        deaths: 2,
+      })
+      expect(commits).toBeGreaterThan(9)
+    } finally {
+      await own.close()
+    }
+  },
+  120_000,
+)
 
 test('expires a payment once, and raises its late deposit once, at whichever commit a process is killed', async () => {
   const commits = await atEveryCommit(stage.api.database, {
