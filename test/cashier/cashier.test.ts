@@ -612,6 +612,7 @@ describe('a withdrawal', () => {
     const spanish = await user.post(`${path}/check?lang=es`, { ...correct, edit: 'true' })
     expect([spanish.status, spanish.html.includes('role="alert"')]).toEqual([200, false])
     expect(spanish.html).toContain('value="0.5"')
+    expect(spanish.html).not.toContain('data-arrives')
     const confirm = await user.post(`${path}/check`, correct)
     expect(confirm.html).toContain(
       `<button form="typed" formaction="${path}/check?lang=ar" formnovalidate lang="ar"`,
