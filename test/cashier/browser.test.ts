@@ -205,12 +205,26 @@ describe.each([
   })
 })
 
-describe('in each language', () => {
+describe('in one browser', () => {
   let opened: OpenPage
   beforeAll(async () => {
     opened = await newUser({ locale: 'nl', axe: true })
   })
   afterAll(() => opened?.close())
+
+  test('stays in its window, and readable, with a merchant’s long name on a white ground', async () => {
+    const { sql } = stage.api.database
+    const [before] = await sql`SELECT name, colour FROM merchants WHERE id = ${stage.api.merchantId}`
+    const name = 'Bäckerei'.repeat(25)
+    await sql`UPDATE merchants SET name = ${name}, colour = '#ffffff' WHERE id = ${stage.api.merchantId}`
+    const { page, problems } = opened
+    await page.goto(await newLink({ user_reference: 'speaker en', action: 'withdrawal', language: 'en' }))
+    await page.getByRole('link', { name }).waitFor()
+    await sql`UPDATE merchants SET ${sql(before ?? {}, 'name', 'colour')} WHERE id = ${stage.api.merchantId}`
+    await page.locator('details.coin summary').first().click()
+    await expectGoodLooks(page, 'cashier-long-name', ['narrow'])
+    expect(problems.splice(0)).toEqual([])
+  })
 
   test.each(LANGUAGES)('speaks "%s" on each page', async (language) => {
     const { page, problems } = opened
