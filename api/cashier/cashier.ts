@@ -60,7 +60,8 @@ export function cashierRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
   registerDeposit(router, counter)
   registerWithdraw(router, counter)
 
-  for (const path of [ENTER, '/', ADDRESSES, WITHDRAWALS, CHECK, WITHDRAWAL]) router.all(path, refuseMethod)
+  for (const path of [ADDRESSES, WITHDRAWALS, CHECK]) router.all(path, refuseMethod('GET, HEAD, POST'))
+  for (const path of [ENTER, '/', WITHDRAWAL]) router.all(path, refuseMethod('GET, HEAD'))
   router.all('*', refusePath)
   return router
 }

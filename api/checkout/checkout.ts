@@ -90,8 +90,8 @@ export function checkoutRoutes(dependencies: ApiDependencies, live: LiveCheckout
     )
   })
 
-  router.all('/:token', refuseMethod)
-  router.all('/:token/live', refuseMethod)
+  router.all('/:token', refuseMethod('GET, HEAD'))
+  router.all('/:token/live', refuseMethod('GET, HEAD'))
   router.all('*', refusePath)
   return router
 }

@@ -24,7 +24,7 @@ export const showErrors: ErrorHandler<ApiEnv> = (thrown, c) => {
   const retryAfter =
     error.details.retry_after ?? (error.code === 'DEPENDENCY_UNAVAILABLE' ? RETRY_AFTER_SECONDS : undefined)
   if (retryAfter !== undefined) c.header('Retry-After', String(retryAfter))
-  if (error.code === 'METHOD_NOT_ALLOWED') c.header('Allow', 'GET, HEAD')
+  if (error.code === 'METHOD_NOT_ALLOWED') c.header('Allow', String(error.details.allow))
   const language = chooseLanguage(c.req.query('lang'), c.req.header('accept-language'))
   const words = PAGE_WORDS[language]
   const [title, text] =
@@ -43,9 +43,15 @@ export const showErrors: ErrorHandler<ApiEnv> = (thrown, c) => {
   )
 }
 
-/** Refuses each method that no earlier route of the path took. */
-export const refuseMethod: Handler<ApiEnv> = (c) => {
-  throw new KeyturnError('METHOD_NOT_ALLOWED', `This page does not accept ${c.req.method}. Use GET`)
+/** Refuses each method that no earlier route of the path took. @param allow - Methods that one took. */
+export function refuseMethod(allow: 'GET, HEAD' | 'GET, HEAD, POST'): Handler<ApiEnv> {
+  return (c) => {
+    throw new KeyturnError(
+      'METHOD_NOT_ALLOWED',
+      `This page does not accept ${c.req.method}. Use one of ${allow}`,
+      { details: { allow } },
+    )
+  }
 }
 
 /** Refuses a path that is no page. */

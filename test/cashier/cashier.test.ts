@@ -378,7 +378,16 @@ describe('a session', () => {
     const headers = { 'Content-Type': 'application/json' }
     expect((await user.post('/cashier/addresses', fields, { headers })).status).toBe(415)
     expect((await user.post('/cashier/addresses', { ...fields, x: 'y'.repeat(20_000) })).status).toBe(413)
-    expect((await user.load('/cashier', { method: 'DELETE' })).status).toBe(405)
+    for (const [path, allowed] of [
+      ['/cashier', 'GET, HEAD'],
+      ['/cashier/addresses', 'GET, HEAD, POST'],
+      ['/cashier/withdrawals', 'GET, HEAD, POST'],
+      ['/cashier/withdrawals/check', 'GET, HEAD, POST'],
+      [`/cashier/withdrawals/withdrawal_${'0'.repeat(32)}`, 'GET, HEAD'],
+    ] as const) {
+      const refused = await user.load(path, { method: 'DELETE' })
+      expect([path, refused.status, refused.headers.get('allow')]).toEqual([path, 405, allowed])
+    }
     expect((await user.load('/cashier/nothing')).status).toBe(404)
   })
 
