@@ -460,3 +460,30 @@ describe('a request for a replay', () => {
     expect(receiver.received).toHaveLength(2)
   })
 })
+
+test('starts the workflow of a replay, and signals it when it is cancelled', async () => {
+  const sent: unknown[] = []
+  const workflow = {
+    signalWithStart: async (type: string, { workflowId, signal }: { workflowId: string; signal: string }) => {
+      sent.push([type, workflowId, signal])
+    },
+  }
+  const own = await startTestApi({}, { temporal: { workflow } as never })
+  const { sql } = own.database
+  const call = async (path: string, body: object) =>
+    (await own.call({ method: 'POST', path: `${ENDPOINTS}${path}`, body })).json.data
+  const { id } = await call('', { url: 'https://93.184.216.34/hook' })
+  const [event] = await sql.begin((tx) =>
+    appendEvents(tx, [{ merchantId: own.merchantId, type: 'signer.offline', subject: 'sig_1', data: {} }]),
+  )
+  while ((await sealEvents(sql)) > 0) {}
+  await sql`UPDATE webhook_deliveries SET status = 'delivered' WHERE event_id = ${event ?? ''}`
+  const window = { mode: 'all', since: '2026-01-01T00:00:00Z' }
+  expect((await call(`/${id}/replays`, { ...window, dry_run: true })).status).toBe('completed')
+  const running = await call(`/${id}/replays`, window)
+  const start = ['webhookReplay', `webhook-replay:${running.id}`, 'look']
+  await expect.poll(() => sent).toEqual([start])
+  await call(`/${id}/replays/${running.id}/cancel`, {})
+  await expect.poll(() => sent).toEqual([start, start])
+  await own.database.drop()
+})
