@@ -8,6 +8,8 @@ export type BaseUnits = bigint
 /** Largest amount that `numeric(78,0)` and a `uint256` hold. */
 export const MAX_BASE_UNITS = (1n << 256n) - 1n
 
+/** Code of the character 0. */
+const ZERO = 48
 const DECIMAL = /^(0|[1-9]\d*)(?:\.(\d+))?$/
 
 /**
@@ -41,9 +43,16 @@ export function parseAmount(text: string, decimals: number): BaseUnits {
  * `"100.5"`.
  */
 export function formatAmount(units: BaseUnits, decimals: number): string {
-  const sign = units < 0n ? '-' : ''
-  const digits = (units < 0n ? -units : units).toString().padStart(decimals + 1, '0')
-  const whole = digits.slice(0, digits.length - decimals)
-  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, '')
-  return sign + whole + (fraction ? `.${fraction}` : '')
+  return formatDigits(units.toString(), decimals)
+}
+
+/** Formats base units that are decimal digits with or without a minus, as `formatAmount` does. */
+export function formatDigits(units: string, decimals: number): string {
+  const sign = units.startsWith('-') ? '-' : ''
+  const digits = units.slice(sign.length).padStart(decimals + 1, '0')
+  const point = digits.length - decimals
+  let end = digits.length
+  while (end > point && digits.charCodeAt(end - 1) === ZERO) end--
+  const whole = sign + digits.slice(0, point)
+  return end === point ? whole : `${whole}.${digits.slice(point, end)}`
 }

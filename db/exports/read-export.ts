@@ -6,6 +6,9 @@ import type { Sql, Transaction } from '../connect.js'
 import type { ExportRequest, Fragment, Selection } from './dataset.js'
 import { type AnyDataset, DATASETS } from './datasets.js'
 
+/** Memory in which PostgreSQL sorts the entries of a ledger before it uses the disk. */
+const SORT_MEMORY = '64MB'
+
 /** Part of an export. */
 export interface ExportPage {
   /** Whole lines in the format of the export. */
@@ -50,7 +53,8 @@ export async function readExport(
   await sql.begin('isolation level repeatable read read only', async (tx) => {
     const [session] = await tx<{ pid: number }[]>`
       SELECT pg_backend_pid() AS pid, set_config('statement_timeout', ${String(limits.statementMs)}, true),
-             set_config('idle_in_transaction_session_timeout', ${String(limits.idleMs)}, true)`
+             set_config('idle_in_transaction_session_timeout', ${String(limits.idleMs)}, true),
+             set_config('work_mem', ${SORT_MEMORY}, true)`
     const cancel = (): void => {
       cancelling = sql`SELECT pg_cancel_backend(${session?.pid ?? 0})`.catch(() => {})
     }
