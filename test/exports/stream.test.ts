@@ -79,6 +79,7 @@ beforeAll(async () => {
         source: '@kraken',
         at: '2026-11-01T10:00:00Z',
       },
+      tolerance: { percent: '0.50', absolute: '0.0010' },
     },
   })
   const moved = await api.call({
@@ -168,6 +169,8 @@ test('neutralises text cells and leaves numbers', async () => {
     quote_rate: '61250.10',
     quote_source: "'@kraken",
     quote_at: '2026-11-01T10:00:00Z',
+    tolerance_percent: '0.50',
+    tolerance_absolute: '0.0010',
   })
   const [deposit] = await csv('deposits')
   expect(deposit).toMatchObject({ amount: '2.5', address_label: "'@label", user_reference: `'${FORMULA}` })

@@ -1,4 +1,4 @@
-/** Payments as an export has them: the rows of `GET /payments`, by time of creation, with the quote as sent. */
+/** Payments as an export has them: the rows of `GET /payments`, by time of creation, with quote and tolerance as sent. */
 
 import type { PaymentFlag, PaymentStatus } from '../../../domain/payments/payment-status.js'
 import type { Payment } from '../../../wire/payment.js'
@@ -38,6 +38,8 @@ export const payments: Dataset<PaymentRow, Payment> = {
     number('quote_rate', (payment) => payment.quote?.rate ?? null),
     text('quote_source', (payment) => payment.quote?.source ?? null),
     text('quote_at', (payment) => payment.quote?.at ?? null),
+    number('tolerance_percent', (payment) => payment.tolerance?.percent ?? null),
+    number('tolerance_absolute', (payment) => payment.tolerance?.absolute ?? null),
     text('attempt_of', (payment) => payment.attempt_of),
     text('reissued_as', (payment) => payment.reissued_as),
     nested('metadata', (payment) => payment.metadata),
