@@ -10,6 +10,7 @@ import { advanceReplay } from '../../../db/events/replays/advance-replay.js'
 import { countMatches } from '../../../db/events/replays/count-matches.js'
 import { createReplay } from '../../../db/events/replays/create-replay.js'
 import { lateReplays } from '../../../db/events/replays/late-replays.js'
+import { pendingInOrder } from '../../../db/events/webhooks/find-circuit.js'
 import { findEndpoint } from '../../../db/events/webhooks/find-endpoint.js'
 import { newId } from '../../../db/new-id.js'
 import type { EventType } from '../../../domain/events/event.js'
@@ -274,6 +275,32 @@ describe('a replay that is interrupted', () => {
     expect(sentIds()).toHaveLength(30)
     expect(new Set(sentIds())).toEqual(new Set(ids))
     expect(await show(id)).toMatchObject({ status: 'completed', matched: 30, sent: 30, delivered: 30 })
+  })
+
+  test('and a circuit never send the same delivery at the same time', async () => {
+    const { sql } = api.database
+    await happen(2)
+    receiver.behave(answers(500))
+    await attempts.attemptPending()
+    await sql`UPDATE webhook_circuits SET state = 'open' WHERE endpoint_id = ${endpoint}`
+    await sql`UPDATE webhook_deliveries SET circuit_wait_since = now() WHERE endpoint_id = ${endpoint}`
+    const mayBeSent = async () => (await pendingInOrder(sql, endpoint, 0n, 10)).length
+    const restarts = async () => {
+      const [row] =
+        await sql`SELECT sum(restarts)::int FROM webhook_deliveries WHERE endpoint_id = ${endpoint}`
+      return row?.sum
+    }
+    expect(await mayBeSent()).toBe(2)
+    // While the circuit is half open it sends both, and a replay only counts them.
+    await sql`UPDATE webhook_circuits SET state = 'half_open', drained_to = 0 WHERE endpoint_id = ${endpoint}`
+    const counting = await replay({ mode: 'failed' })
+    expect((await advanceReplay(sql, counting.id, 10, 10))?.added).toBe(2)
+    expect([await mayBeSent(), await restarts()]).toEqual([2, 0])
+    // While it is open a replay sends both, and the circuit leaves them alone.
+    await sql`UPDATE webhook_circuits SET state = 'open' WHERE endpoint_id = ${endpoint}`
+    const sending = await replay({ mode: 'failed' })
+    expect((await advanceReplay(sql, sending.id, 10, 10))?.added).toBe(2)
+    expect([await mayBeSent(), await restarts()]).toEqual([0, 2])
   })
 
   test('lets new deliveries go first', async () => {
