@@ -136,7 +136,7 @@ function depositsOf(sql: Queryable, filter: BalanceFilter): PendingQuery<SqlRow[
         ? sql`
           AND id IN (
             SELECT id FROM deposits
-            WHERE merchant_id = ${merchantId} AND id < ${idTo('dep', asOf)}
+            WHERE merchant_id = ${merchantId} AND id < ${idTo('dep', asOf)} AND (credited_at IS NULL OR credited_at > ${asOf})
               AND id >= ${idFrom('dep', new Date(asOf.getTime() - USUALLY_PENDING_MS))}
             UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND status IN ${pending}
             UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND status IN ${reserved}
