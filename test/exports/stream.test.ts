@@ -19,6 +19,16 @@ const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true
 const FORMULA = '=HYPERLINK("http://evil.example","a, b")'
 const ETH = 10n ** 18n
 const ANCIENT = '2020-01-01'
+const DETECTED_AT = [
+  '2020-01-01T00:00:00Z',
+  '2020-01-01T12:00:00.123456Z',
+  '2020-01-01T23:59:59.999999Z',
+  '2020-01-02T00:00:00Z',
+]
+/** Ids of deposits, which begin with their time as those of the platform do. */
+const DEPOSITS = DETECTED_AT.map(
+  (at, index) => `dep_${Date.parse(at).toString(16).padStart(12, '0')}${String(index).padStart(20, '0')}`,
+)
 
 let stage: Stage
 let address: { id: string; address: string }
@@ -41,17 +51,11 @@ beforeAll(async () => {
     body: { user_reference: FORMULA, network: 'ethereum', label: '@label' },
   })
   address = made.json.data
-  const times = [
-    '2020-01-01T00:00:00Z',
-    '2020-01-01T12:00:00.123456Z',
-    '2020-01-01T23:59:59.999999Z',
-    '2020-01-02T00:00:00Z',
-  ]
-  for (const [index, at] of times.entries()) {
+  for (const [index, at] of DETECTED_AT.entries()) {
     await sql`
       INSERT INTO deposits (id, merchant_id, network, coin, address_id, user_reference, txid, output_index, amount, status,
                             epoch, required_confirmations, sources, destinations, history, detected_at, updated_at)
-      VALUES (${`dep_${index}`}, ${api.merchantId}, 'ethereum', 'usdt', ${address.id}, ${FORMULA}, ${`0xab${index}`}, 1,
+      VALUES (${DEPOSITS[index] ?? ''}, ${api.merchantId}, 'ethereum', 'usdt', ${address.id}, ${FORMULA}, ${`0xab${index}`}, 1,
               2500000, ${index === 0 ? 'held' : 'success'}, 0, 1, '[]', '[]', '[]', ${at}::text::timestamptz, now())`
   }
   await stage.request({
@@ -180,10 +184,10 @@ test('neutralises text cells and leaves numbers', async () => {
 
 test('includes the begin of a window and excludes its end, to the microsecond', async () => {
   const ids = async (query: string) => (await ndjson(`deposits?${query}`)).map(({ id }) => id)
-  expect(await ids('from_date=2020-01-01&to_date=2020-01-02')).toEqual(['dep_0', 'dep_1', 'dep_2'])
-  expect(await ids('from_date=2020-01-02&to_date=2020-01-03')).toEqual(['dep_3'])
+  expect(await ids('from_date=2020-01-01&to_date=2020-01-02')).toEqual(DEPOSITS.slice(0, 3))
+  expect(await ids('from_date=2020-01-02&to_date=2020-01-03')).toEqual(DEPOSITS.slice(3))
   expect(await ids('to_date=2020-01-01')).toEqual([])
-  expect(await ids('from_date=2020-01-01T12:00:00Z')).toEqual(['dep_1', 'dep_2', 'dep_3'])
+  expect(await ids('from_date=2020-01-01T12:00:00Z')).toEqual(DEPOSITS.slice(1))
   expect(await ids('from_date=2020-01-02&to_date=2020-01-01')).toEqual([])
 })
 
