@@ -238,6 +238,8 @@ describe('a replay', () => {
     const [fresh = ''] = await happen(1)
     const { id, matched } = await replay({ mode: 'all' })
     expect(matched).toBe(1)
+    // The replay reaches the delivery before its first attempt is made.
+    await advanceReplay(api.database.sql, id, 1, 1)
     await finish(id)
     expect(sentIds()).toEqual([fresh])
     expect(await show(id)).toMatchObject({ status: 'completed', sent: 1, delivered: 1 })
