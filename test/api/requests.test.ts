@@ -283,7 +283,7 @@ describe('bodies and queries', () => {
       })
       expect([method, path, ...outcome(answer)]).toEqual([method, path, 400, 'VALIDATION_FAILED'])
       if (method !== 'GET') continue
-      expect(answer.json.error.details.fields).toEqual([{ path: 'nonsense', reason: 'unknown field' }])
+      expect(answer.json.error.details.fields).toContainEqual({ path: 'nonsense', reason: 'unknown field' })
     }
   })
 

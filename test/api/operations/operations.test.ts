@@ -121,7 +121,7 @@ test('counts requests by route and never by id, and shows the chains', async () 
 test('documents every route with its parameters and errors', async () => {
   const document = await readDocument()
   expect(document.openapi).toBe('3.1.0')
-  const pages = ['/checkout/*', '/cashier', '/cashier/*', '/assets/*']
+  const pages = ['/checkout/*', '/cashier', '/cashier/*', '/assets/*', '/export-files/*']
   const undocumented = ['/openapi.json', '/docs', '/docs/*', '/signer/v1/*', ...pages]
   const routes = new Set(
     api.app.routes
