@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { DEPOSIT_STATUSES } from '../domain/deposits/deposit-status.js'
 import { pagingFields } from './paging.js'
-import { dateRangeFields } from './time.js'
+import { windowFields } from './time.js'
 
 const status = z.enum(DEPOSIT_STATUSES)
 
@@ -89,7 +89,7 @@ export type DepositAwaitingApproval = z.infer<typeof DepositAwaitingApproval>
 /** The query of `GET /deposits`. */
 export const DepositFilter = z.strictObject({
   ...pagingFields,
-  ...dateRangeFields,
+  ...windowFields,
   user_reference: z.string().optional(),
   network: z.string().optional(),
   coin: z.string().optional(),

@@ -52,10 +52,10 @@ const text = z.string().max(255).optional()
 
 /** Filters of each dataset: those of its list, with a window of which only the begin is included. */
 export const EXPORT_FILTERS = {
-  deposits: DepositFilter.omit(paged).extend(windowFields),
-  withdrawals: WithdrawalFilter.omit(paged).extend(windowFields),
-  payments: PaymentFilter.omit(paged).extend(windowFields),
-  transfers: TransferFilter.omit(paged).extend(windowFields),
+  deposits: DepositFilter.omit(paged),
+  withdrawals: WithdrawalFilter.omit(paged),
+  payments: PaymentFilter.omit(paged),
+  transfers: TransferFilter.omit(paged),
   ledger: z.strictObject({
     user_reference: text,
     network: text,

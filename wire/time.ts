@@ -4,7 +4,6 @@ import { z } from 'zod'
 
 const EARLIEST = Date.parse('0001-01-01T00:00:00Z')
 const LATEST = Date.parse('9999-12-31T23:59:59.999Z')
-const DAY_MS = 86_400_000
 const IN_RANGE = 'must lie within the years 1 to 9999, in UTC'
 const DAY_OR_INSTANT = 'a day (2024-01-15) or an instant (2024-01-15T12:30:00Z)'
 
@@ -16,12 +15,6 @@ const dayOrInstant = z
   .refine(isStorable, IN_RANGE)
   .meta({ type: 'string', example: '2024-01-15T12:30:00Z' })
 
-/** The range of a list's query, both ends included: spread into it. A day means all of it, in UTC. */
-export const dateRangeFields = {
-  from_date: dayOrInstant.transform((text) => new Date(text)).optional(),
-  to_date: dayOrInstant.transform(endOf).optional(),
-}
-
 /** The window of a list's query, of which only the begin is included: spread into it. A day means its midnight, in UTC. */
 export const windowFields = {
   from_date: dayOrInstant.transform((text) => new Date(text)).optional(),
@@ -29,13 +22,8 @@ export const windowFields = {
 }
 
 /** A day (`2024-01-15`) or an instant at each end. */
-const DateRange = z.strictObject(dateRangeFields)
+const DateRange = z.strictObject(windowFields)
 export type DateRange = z.input<typeof DateRange>
-
-/** Returns the last millisecond that a day or an instant means; a day means all of it, in UTC. */
-function endOf(text: string): Date {
-  return new Date(Date.parse(text) + (text.length === 10 ? DAY_MS - 1 : 0))
-}
 
 function isStorable(text: string): boolean {
   const time = Date.parse(text)

@@ -6,7 +6,7 @@ import { controlFields } from './approval.js'
 import { Failure } from './failure.js'
 import { pagingFields } from './paging.js'
 import { Priority, RequestedPriority } from './priority.js'
-import { dateRangeFields } from './time.js'
+import { windowFields } from './time.js'
 
 /** The merchant's own data may be so large; it comes back as it was sent. */
 const METADATA_BYTES = 16_384
@@ -171,7 +171,7 @@ export const WithdrawalFilter = z.strictObject({
   coin: z.string().optional(),
   user_reference: z.string().optional(),
   external_id: z.string().optional(),
-  ...dateRangeFields,
+  ...windowFields,
 })
 export type WithdrawalFilter = z.input<typeof WithdrawalFilter>
 

@@ -18,10 +18,8 @@ export interface DepositFilter {
   readonly paymentId?: string | undefined
   /** Earliest time of detection. */
   readonly from?: Date | undefined
-  /** Latest time of detection. */
+  /** Time of detection that is not included any more. */
   readonly to?: Date | undefined
-  /** Time before which a deposit was detected. */
-  readonly until?: Date | undefined
 }
 
 export interface ListedDeposit extends DepositRow {
@@ -64,8 +62,7 @@ export function narrowDeposits(sql: Queryable, merchantId: string, filter: Depos
     ${filter.transactionHash === undefined ? sql`` : sql`AND deposit.txid = ${filter.transactionHash}`}
     ${filter.paymentId === undefined ? sql`` : sql`AND deposit.payment_id = ${filter.paymentId}`}
     ${filter.from === undefined ? sql`` : sql`AND deposit.id >= ${idFrom('dep', filter.from)} AND deposit.detected_at >= ${filter.from}`}
-    ${filter.to === undefined ? sql`` : sql`AND deposit.id < ${idTo('dep', filter.to)} AND deposit.detected_at <= ${filter.to}`}
-    ${filter.until === undefined ? sql`` : sql`AND deposit.id < ${idTo('dep', filter.until)} AND deposit.detected_at < ${filter.until}`}`
+    ${filter.to === undefined ? sql`` : sql`AND deposit.id < ${idTo('dep', filter.to)} AND deposit.detected_at < ${filter.to}`}`
 }
 
 /** Returns the keys of the index that serves the narrowest filter, where it needs several. */

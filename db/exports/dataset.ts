@@ -89,6 +89,6 @@ export function nested<View>(name: string, read: (view: View) => unknown): Colum
 export function windowOf({ from_date, to_date }: ExportFilters) {
   return {
     from: from_date === undefined ? undefined : new Date(from_date),
-    until: to_date === undefined ? undefined : new Date(to_date),
+    to: to_date === undefined ? undefined : new Date(to_date),
   }
 }

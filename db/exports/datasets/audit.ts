@@ -28,12 +28,12 @@ export const audit: Dataset<AuditRow, AuditEntry> = {
 }
 
 function from(sql: Queryable, { merchantId, filters, after, lastSequence }: Selection) {
-  const { from, until } = windowOf(filters)
+  const { from, to } = windowOf(filters)
   return sql`
     FROM audit_log
     WHERE merchant_id = ${merchantId} AND sequence > ${after.toString()}::bigint
     ${lastSequence === null ? sql`` : sql`AND sequence <= ${lastSequence.toString()}::bigint`}
     ${narrowAudit(sql, filters)}
     ${from === undefined ? sql`` : sql`AND at >= ${from}`}
-    ${until === undefined ? sql`` : sql`AND at < ${until}`}`
+    ${to === undefined ? sql`` : sql`AND at < ${to}`}`
 }

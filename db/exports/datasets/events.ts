@@ -33,7 +33,7 @@ export const events: Dataset<EventRow, EventRow> = {
 }
 
 function from(sql: Queryable, { merchantId, filters, after, lastSequence }: Selection) {
-  const { from, until } = windowOf(filters)
+  const { from, to } = windowOf(filters)
   return sql`
     FROM events event
     WHERE event.merchant_id = ${merchantId} AND event.sequence > ${after.toString()}::bigint
@@ -41,5 +41,5 @@ function from(sql: Queryable, { merchantId, filters, after, lastSequence }: Sele
     ${filters.event === undefined ? sql`` : sql`AND event.type = ${filters.event}`}
     ${filters.subject === undefined ? sql`` : sql`AND event.subject = ${filters.subject}`}
     ${from === undefined ? sql`` : sql`AND event.occurred_at >= ${from}`}
-    ${until === undefined ? sql`` : sql`AND event.occurred_at < ${until}`}`
+    ${to === undefined ? sql`` : sql`AND event.occurred_at < ${to}`}`
 }

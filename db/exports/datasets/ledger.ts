@@ -101,10 +101,10 @@ function entries(sql: Queryable, { merchantId, asOf }: Selection) {
 }
 
 function window(sql: Queryable, { filters }: Selection) {
-  const { from, until } = windowOf(filters)
+  const { from, to } = windowOf(filters)
   return sql`
     ${from === undefined ? sql`` : sql`AND entry.recorded_at >= ${from}`}
-    ${until === undefined ? sql`` : sql`AND entry.recorded_at < ${until}`}`
+    ${to === undefined ? sql`` : sql`AND entry.recorded_at < ${to}`}`
 }
 
 function narrow(sql: Queryable, { merchantId, filters }: Selection) {

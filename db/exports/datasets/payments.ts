@@ -52,7 +52,7 @@ export const payments: Dataset<PaymentRow, Payment> = {
 }
 
 function narrow(sql: Queryable, { merchantId, filters }: Selection) {
-  const { from, until } = windowOf(filters)
+  const { from, to } = windowOf(filters)
   const { address } = filters
   return sql`
     WHERE payment.merchant_id = ${merchantId}
@@ -71,7 +71,7 @@ function narrow(sql: Queryable, { merchantId, filters }: Selection) {
         coin: filters.coin,
         flag: filters.flag as PaymentFlag | undefined,
         from,
-        to: until,
+        to,
       },
       null,
     )}`

@@ -31,10 +31,10 @@ export const transfers: Dataset<TransferRow, Transfer> = {
 }
 
 function from(sql: Queryable, { merchantId, filters }: Selection) {
-  const { from, until } = windowOf(filters)
+  const { from, to } = windowOf(filters)
   const { user_reference: user, network, coin, external_id: externalId } = filters
   return sql`
     FROM transfers WHERE merchant_id = ${merchantId}
     ${user === undefined ? sql`` : sql`AND (from_user_reference = ${user} OR to_user_reference = ${user})`}
-    ${narrowTransfers(sql, { network, coin, externalId, from, to: until })}`
+    ${narrowTransfers(sql, { network, coin, externalId, from, to })}`
 }

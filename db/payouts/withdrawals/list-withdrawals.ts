@@ -20,10 +20,8 @@ export interface WithdrawalFilter {
   readonly externalId?: string | undefined
   /** Created at or after this time. */
   readonly from?: Date | undefined
-  /** Created at or before this time. */
-  readonly to?: Date | undefined
   /** Created before this time. */
-  readonly until?: Date | undefined
+  readonly to?: Date | undefined
 }
 
 /** Lists by id, which begins with the time of creation. */
@@ -53,6 +51,5 @@ export function narrowWithdrawals(sql: Queryable, filter: WithdrawalFilter) {
     ${filter.userReference === undefined ? sql`` : sql`AND withdrawal.user_reference = ${filter.userReference}`}
     ${filter.externalId === undefined ? sql`` : sql`AND withdrawal.external_id = ${filter.externalId}`}
     ${filter.from === undefined ? sql`` : sql`AND withdrawal.id >= ${idFrom('withdrawal', filter.from)} AND withdrawal.created_at >= ${filter.from}`}
-    ${filter.to === undefined ? sql`` : sql`AND withdrawal.id < ${idTo('withdrawal', filter.to)} AND withdrawal.created_at <= ${filter.to}`}
-    ${filter.until === undefined ? sql`` : sql`AND withdrawal.id < ${idTo('withdrawal', filter.until)} AND withdrawal.created_at < ${filter.until}`}`
+    ${filter.to === undefined ? sql`` : sql`AND withdrawal.id < ${idTo('withdrawal', filter.to)} AND withdrawal.created_at < ${filter.to}`}`
 }

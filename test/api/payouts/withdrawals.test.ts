@@ -319,6 +319,10 @@ test('filters lists, and keeps pages by cursor stable while rows are added', asy
   expect(await count('external_id=only-once')).toBe(1)
   expect(await count('from_date=2100-01-01')).toBe(0)
   expect(await count('to_date=2000-01-01T00:00:00Z')).toBe(0)
+  const { created_at: at } = await stage.read(all.at(-1) ?? '')
+  const later = new Date(Date.parse(at) + 1).toISOString()
+  expect(await count(`from_date=${at}&to_date=${at}`)).toBe(0)
+  expect(await count(`from_date=${at}&to_date=${later}`)).toBeGreaterThan(0)
   expect(await count(`from_date=${new Date().toISOString().slice(0, 10)}`)).toBeGreaterThan(3)
 })
 
