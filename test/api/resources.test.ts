@@ -81,7 +81,7 @@ test('narrows the list of deposits by each filter', async () => {
   expect(await ids(`transaction_hash=${'BB'.repeat(32)}`)).toEqual([id])
   expect(await ids('from_date=2024-03-01&to_date=2024-03-02')).toEqual([id])
   expect(await ids('from_date=2024-03-01T10:00:00Z&to_date=2024-03-01T12:00:00.001%2B02:00')).toEqual([id])
-  expect(await ids('to_date=2024-03-01T10:00:00Z')).toEqual([])
+  expect(await ids('from_date=2024-03-01&to_date=2024-03-01T10:00:00Z')).toEqual([])
   expect(await ids('from_date=2024-03-02')).toEqual([])
   expect(await ids(`address=${address.address.toUpperCase()}&limit=1`)).toEqual([id])
   for (const none of [
