@@ -65,8 +65,10 @@ function pageOfCoins(
 ): Page<UnitTotals> {
   const { before, offset, take } = toSlice(query)
   const key = (row: UnitTotals) => `${row.network}/${row.coin}`
-  const from = before === null ? offset : rows.findIndex((row) => key(row) > before)
-  return toPage(query, from < 0 ? [] : rows.slice(from, from + take), (row) => row, key)
+  // PostgreSQL and JavaScript order "bitcoin-cash/bch" and "bitcoin/btc" differently, so the order is made here.
+  const sorted = rows.toSorted((one, other) => (key(one) < key(other) ? -1 : 1))
+  const from = before === null ? offset : sorted.findIndex((row) => key(row) > before)
+  return toPage(query, from < 0 ? [] : sorted.slice(from, from + take), (row) => row, key)
 }
 
 /** Formats totals. It leaves out coins that the configuration no longer has, because it lacks their decimals. */

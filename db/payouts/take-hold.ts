@@ -3,6 +3,7 @@
 import { type Coin, findCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { formatAmount } from '../../domain/money.js'
+import { takeOwnFunds, takeUserFunds } from '../books/balances/own-funds.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
 import { holders, holdJournal } from './withdrawal-journals.js'
@@ -65,11 +66,7 @@ export async function takeHold(tx: Transaction, request: Hold): Promise<void> {
   }
 }
 
-/**
- * Requires the funds. A user may spend what is available to them. The merchant may spend its own funds and,
- * down to a floor, the users' funds that it holds: own + sum of the users' available. Withdrawals of the
- * merchant's own funds are checked one after the other.
- */
+/** Requires the funds: a user's own, or those on which the merchant's own account may draw. */
 async function requireFunds(
   tx: Transaction,
   request: Hold,
@@ -77,24 +74,9 @@ async function requireFunds(
   owner: string,
   needed: bigint,
 ): Promise<void> {
-  if (owner === '') await lockOwnFunds(tx, request.merchantId, request.network.name, coin.name)
-  const [row] = await tx<{ available: bigint }[]>`
-    SELECT coalesce(-sum(balance), 0)::numeric AS available FROM ledger_accounts
-    WHERE merchant_id = ${request.merchantId} AND network = ${request.network.name} AND coin = ${coin.name}
-      AND kind = 'available' AND (${owner} = '' OR owner = ${owner})`
-  const available = row?.available ?? 0n
+  const asset = [request.merchantId, request.network.name, coin.name] as const
+  const available = await (owner === '' ? takeOwnFunds(tx, ...asset) : takeUserFunds(tx, ...asset, owner))
   if (available < needed) throw insufficient(request, coin, needed, available)
-}
-
-/** Locks the funds on which the merchant's own account draws, until the transaction ends. */
-export async function lockOwnFunds(
-  tx: Transaction,
-  merchantId: string,
-  network: string,
-  coin: string,
-): Promise<void> {
-  const lock = `own-funds:${merchantId}:${network}:${coin}`
-  await tx`SELECT pg_advisory_xact_lock(hashtextextended(${lock}, 0))`
 }
 
 function insufficient(

@@ -1,8 +1,10 @@
 /** Balances of the past, totals and the settlement report, over HTTP. */
 
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { postJournal } from '../../../db/books/ledger/post-journal.js'
 import { newId } from '../../../db/new-id.js'
+import { findCoin, findNetwork, type Network } from '../../../domain/chain/network.js'
+import { loadNetworks } from '../../../networks/load-networks.js'
 import { startTestApi, type TestApi } from '../../stage/test-api.js'
 
 const ASSET = { network: 'bitcoin', coin: 'btc' }
@@ -157,4 +159,41 @@ test('reports float and times of a month, and says whether it has ended', async 
   })
   expect((await get('/reports/settlement?period=2026-13')).status).toBe(400)
   expect((await get('/reports/settlement')).status).toBe(400)
+})
+
+test('pages totals by coin through every coin once, however many a page has', async () => {
+  const configured = await loadNetworks(undefined, {})
+  const bitcoin = findNetwork(configured, 'bitcoin')
+  const cash = {
+    ...bitcoin,
+    name: 'bitcoin-cash',
+    coins: [{ ...findCoin(bitcoin, 'btc'), name: 'bch' }],
+  } as Network
+  const other = await startTestApi({}, { networks: new Map([...configured, [cash.name, cash]]) })
+  onTestFinished(() => other.database.drop())
+  const { merchantId } = other
+  const assets = [
+    { network: 'bitcoin', coin: 'btc' },
+    { network: 'bitcoin-cash', coin: 'bch' },
+    { network: 'ethereum', coin: 'eth' },
+  ]
+  for (const asset of assets) {
+    await postJournal(other.database.sql, {
+      ...{ merchantId, idempotencyKey: asset.network, type: 'deposit.success', reference: 'fund' },
+      entries: [
+        { ...asset, kind: 'chain', owner: 'a', amount: 1n },
+        { ...asset, kind: 'available', owner: 'alice', amount: -1n },
+      ],
+    })
+  }
+  for (const limit of [1, 2, 3]) {
+    const seen: string[] = []
+    for (let cursor: string | null = ''; cursor !== null && seen.length < 9; ) {
+      const query: string = `group_by=coin&limit=${limit}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`
+      const { json } = await other.call({ path: `/api/v1/balances/totals?${query}` })
+      seen.push(...json.data.map((each: { network: string }) => each.network))
+      cursor = json.pagination.next_cursor
+    }
+    expect(seen.sort()).toEqual(assets.map(({ network }) => network))
+  }
 })

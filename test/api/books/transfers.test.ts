@@ -2,8 +2,14 @@
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { postJournal } from '../../../db/books/ledger/post-journal.js'
+import { inTransaction } from '../../../db/connect.js'
 import { sealEvents } from '../../../db/events/log/seal-events.js'
+import { newId } from '../../../db/new-id.js'
+import { takeHold } from '../../../db/payouts/take-hold.js'
+import { findCoin, findNetwork } from '../../../domain/chain/network.js'
 import { DEFAULT_POLICY, type Policy } from '../../../domain/controls/policy.js'
+import { loadNetworks } from '../../../networks/load-networks.js'
+import { eventually } from '../../stage/deposit-platform.js'
 import { type Answer, type ApiKeyPair, startTestApi, type TestApi } from '../../stage/test-api.js'
 
 const ASSET = { network: 'ethereum', coin: 'usdt' }
@@ -188,6 +194,45 @@ test('lets the own account give as much as the users hold, and no more by giving
   expect((await transfer('seller', null, '50')).status).toBe(201)
   expect((await transfer(null, 'seller', '50.000001')).json.error.details.available).toBe('50')
   expect((await transfer(null, 'seller', '50')).status).toBe(201)
+})
+
+/** Holds 100 usdt for a withdrawal as its request does, and runs `meanwhile` before the transaction ends. */
+const hold = (userReference: string | null, meanwhile: () => Promise<void> = async () => {}) =>
+  inTransaction(api.database.sql, async (tx) => {
+    const network = findNetwork(await loadNetworks(undefined, {}), 'ethereum')
+    const coin = findCoin(network, 'usdt')
+    await takeHold(tx, {
+      ...{ id: newId('withdrawal'), merchantId, network, coin, userReference },
+      ...{ amount: 100_000_000n, feeLimit: 0n, feePayer: 'recipient' },
+    })
+    await meanwhile()
+  })
+
+test('gives nothing that a user is withdrawing at the same time', async () => {
+  await fund('buyer', 100)
+  let given: Promise<Answer> | undefined
+  await hold('buyer', async () => {
+    given = transfer(null, 'seller', '100')
+    await eventually(async () => {
+      const waiting = await api.database.sql`
+        SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+      expect(waiting).toHaveLength(1)
+    })
+  })
+  expect((await given)?.json.error).toMatchObject({
+    code: 'INSUFFICIENT_BALANCE',
+    details: { available: '0' },
+  })
+})
+
+test('leaves nothing for a withdrawal of the own account that it has given away on credit', async () => {
+  await fund('buyer', 100)
+  expect((await transfer(null, 'seller', '100')).status).toBe(201)
+  await expect(hold(null)).rejects.toMatchObject({
+    code: 'INSUFFICIENT_BALANCE',
+    details: { available: '0' },
+  })
 })
 
 test("counts against the sender's and the merchant's limits, together with withdrawals", async () => {

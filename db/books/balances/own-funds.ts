@@ -1,0 +1,60 @@
+/** Says what a merchant's own account may pay, and keeps other payments from using the same funds meanwhile. */
+
+import type { Transaction } from '../../connect.js'
+
+interface Funds {
+  readonly own: bigint
+  readonly together: bigint
+  /** What the own account gave to users by transfers, less what it got back. */
+  readonly given: bigint
+}
+
+/**
+ * Returns what the own account may pay, in base units, and keeps it for this transaction. The account may go
+ * down to a floor, the users' funds that it holds: own + sum of the users' available. What it gave to users on
+ * credit is no such fund: otherwise each transfer would make room for the next, and users would be owed without
+ * end. So it never owes more than is there.
+ */
+export async function takeOwnFunds(
+  tx: Transaction,
+  merchantId: string,
+  network: string,
+  coin: string,
+): Promise<bigint> {
+  // The sum is read by a later statement, which sees what the transactions before have committed.
+  await tx`SELECT pg_advisory_xact_lock(hashtextextended(${lockName(merchantId, network, coin)}, 0))`
+  const [row] = await tx<Funds[]>`
+    SELECT coalesce(-sum(balance) FILTER (WHERE owner = ''), 0)::numeric AS own,
+           coalesce(-sum(balance), 0)::numeric AS together,
+           coalesce(sum(transferred_out - transferred_in) FILTER (WHERE owner = ''), 0)::numeric AS given
+    FROM ledger_accounts
+    WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin} AND kind = 'available'`
+  const { own, together, given } = row ?? { own: 0n, together: 0n, given: 0n }
+  const debt = own < 0n ? -own : 0n
+  const onCredit = given < debt ? given : debt
+  return together - (onCredit > 0n ? onCredit : 0n)
+}
+
+/**
+ * Returns what a user has, in base units. Until this transaction ends, the own account waits for it: its floor
+ * counts what the user pays away. Payments of several users do not wait for each other here.
+ */
+export async function takeUserFunds(
+  tx: Transaction,
+  merchantId: string,
+  network: string,
+  coin: string,
+  owner: string,
+): Promise<bigint> {
+  const [row] = await tx<{ available: bigint }[]>`
+    SELECT coalesce((
+             SELECT -balance FROM ledger_accounts
+             WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin} AND kind = 'available'
+               AND owner = ${owner}), 0)::numeric AS available
+    FROM pg_advisory_xact_lock_shared(hashtextextended(${lockName(merchantId, network, coin)}, 0))`
+  return row?.available ?? 0n
+}
+
+function lockName(merchantId: string, network: string, coin: string): string {
+  return `own-funds:${merchantId}:${network}:${coin}`
+}
