@@ -33,21 +33,22 @@ export async function replaceOvertaken(
   await inTransaction(sql, async (tx) => {
     const cursor = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
+    if (!cursor) return
     const rows = await tx<DepositRow[]>`
       ${selectDeposits(tx)}
       WHERE deposit.network = ${network.name} AND deposit.txid = ANY (${[...minedAt.keys()]})
         AND deposit.status = 'detected' AND deposit.absent_since IS NOT NULL
       ORDER BY deposit.id FOR UPDATE OF deposit`
-    const at = new Date()
+    const at = cursor.now
     const replaced = rows.flatMap((row) => {
       const height = minedAt.get(row.txid) ?? null
       if (height === null) return [superseded(row, at, 'Another transaction used its nonce')]
-      if (!cursor || height > cursor.height) return []
+      if (height > cursor.height) return []
       return [superseded(row, at, `Its transaction was mined in block ${height} and does not pay it`)]
     })
     await saveDeposits(tx, replaced)
     await appendEvents(tx, [
-      ...replaced.map((row) => depositEvent(network, row, cursor?.height ?? null, 'detected')),
+      ...replaced.map((row) => depositEvent(network, row, cursor.height, 'detected')),
       ...(await followDeposits(tx, replaced)),
     ])
   })

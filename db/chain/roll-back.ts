@@ -47,7 +47,6 @@ export async function rollBack(
     const cursor = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
     if (!cursor || cursor.height !== from.height || cursor.hash !== from.hash) return { kind: 'moved' }
-    const at = new Date()
     // One statement locks all rows and reads them under the lock, so a confirmation under way has happened,
     // or will find the deposit reverted.
     const rows = await tx<DepositRow[]>`
@@ -55,7 +54,7 @@ export async function rollBack(
       WHERE deposit.network = ${network.name} AND deposit.block_number > ${fork.height}
         AND deposit.status IN ${members(tx, MINED_DEPOSITS)}
       ORDER BY deposit.id FOR UPDATE OF deposit`
-    const events = rows.length === 0 ? [] : await revertDeposits(tx, network, rows, fork.height, at)
+    const events = rows.length === 0 ? [] : await revertDeposits(tx, network, rows, fork.height, cursor.now)
     await lowerOpenPayments(tx, network.name, from.height, fork.height)
     await unspendOutputs(tx, network.name, fork.height)
     await unspendInputs(tx, network.name, fork.height)

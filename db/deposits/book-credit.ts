@@ -19,7 +19,6 @@ import { saveDeposits } from './save-deposits.js'
 
 /** Cause of a credit, and who acts. */
 export interface Credit {
-  readonly at: Date
   /** Cause, for the history. */
   readonly cause: string
   readonly actor: string
@@ -42,10 +41,11 @@ export async function bookCredit(
   credit: Credit,
 ): Promise<ConsolidationInput | null> {
   const { decimals } = knownCoin(network, row.coin)
-  const credited = moveDeposit(row, 'success', credit.at, credit.cause, { credited_at: credit.at })
-  await Promise.all([
-    postJournal(tx, depositJournal(row, 'success')),
+  const { at } = await postJournal(tx, depositJournal(row, 'success'))
+  const credited = moveDeposit(row, 'success', at, credit.cause, { credited_at: at })
+  const [, balance] = await Promise.all([
     saveDeposits(tx, [credited]),
+    balanceEvent(tx, network, credited, { available: row.amount, blockchain: 0n, reserved: -row.amount }),
     appendAudit(tx, {
       merchantId: row.merchant_id,
       actor: credit.actor,
@@ -61,11 +61,6 @@ export async function bookCredit(
       },
     }),
   ])
-  const balance = await balanceEvent(tx, network, credited, {
-    available: row.amount,
-    blockchain: 0n,
-    reserved: -row.amount,
-  })
   await appendEvents(tx, [
     balance,
     depositEvent(network, credited, height, row.status),

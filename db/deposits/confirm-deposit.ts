@@ -69,18 +69,16 @@ export async function confirmDeposit(sql: Sql, networks: Networks, id: string): 
       return { kind: 'waiting', stage: 'unconfirmed', blocks: Math.max(1, blocks), blockTimeSeconds }
     }
 
-    const at = new Date()
+    const { at } = await postJournal(tx, depositJournal(row, 'confirmed'))
     const required = row.required_confirmations
     const confirmed = moveDeposit(row, 'confirmed', at, `${required} confirmations at height ${height}`, {
       confirmed_at: at,
     })
     const screening = moveDeposit(confirmed, 'screening_requested', at, 'Funds reserved; screening')
-    await Promise.all([postJournal(tx, depositJournal(row, 'confirmed')), saveDeposits(tx, [screening])])
-    const balance = await balanceEvent(tx, network, screening, {
-      available: 0n,
-      blockchain: row.amount,
-      reserved: row.amount,
-    })
+    const [, balance] = await Promise.all([
+      saveDeposits(tx, [screening]),
+      balanceEvent(tx, network, screening, { available: 0n, blockchain: row.amount, reserved: row.amount }),
+    ])
     await appendEvents(tx, [
       depositEvent(network, confirmed, height, 'unconfirmed'),
       balance,

@@ -4,7 +4,7 @@ import { findNetwork, knownCoin, type Networks } from '../../domain/chain/networ
 import { sanctionKey } from '../../domain/controls/sanction-key.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
-import { readCursor } from '../networks/chain-cursor.js'
+import { readHeight } from '../networks/chain-cursor.js'
 import { bookCredit } from './book-credit.js'
 import { lockDeposit } from './confirm-deposit.js'
 import { type CreditOutcome, settledOutcome } from './credit-outcome.js'
@@ -32,21 +32,19 @@ export async function creditDeposit(
     const decided = settledOutcome(row.status)
     if (decided !== null) return decided
     const network = findNetwork(networks, row.network)
-    const height = (await readCursor(tx, row.network))?.height ?? null
-    const at = new Date()
+    const { height, now } = await readHeight(tx, row.network)
     const reason = await suspicion(tx, row, heldSenders)
     if (reason !== null) {
-      await setAside(tx, network, row, height, reason)
+      await setAside(tx, network, row, { height, now }, reason)
       return { kind: 'held' }
     }
     if (row.amount < knownCoin(network, row.coin).dust) {
-      const held = moveDeposit(row, 'held', at, `Below the smallest amount credited by itself`)
+      const held = moveDeposit(row, 'held', now, `Below the smallest amount credited by itself`)
       await saveDeposits(tx, [held])
       await appendEvents(tx, [depositEvent(network, held, height, row.status)])
       return { kind: 'held' }
     }
     const consolidation = await bookCredit(tx, network, row, height, {
-      at,
       cause: 'Screening passed; available',
       actor: 'system:deposit',
       action: 'deposit.credited',

@@ -10,7 +10,7 @@ import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
-import { readCursor } from '../networks/chain-cursor.js'
+import { readHeight } from '../networks/chain-cursor.js'
 import { followDeposits } from '../payments/follow-deposits.js'
 import { bookCredit } from './book-credit.js'
 import type { DepositDecision, DepositRow } from './deposit-row.js'
@@ -37,11 +37,9 @@ export interface HeldDecision {
 export async function releaseDeposit(tx: Transaction, networks: Networks, ask: HeldDecision): Promise<void> {
   const row = await lockHeld(tx, ask)
   const network = findNetwork(networks, row.network)
-  const height = (await readCursor(tx, row.network))?.height ?? null
-  const at = new Date()
-  const decided = await storeDecision(tx, row, ask, 'release', at)
+  const { height, now } = await readHeight(tx, row.network)
+  const decided = await storeDecision(tx, row, ask, 'release', now)
   await bookCredit(tx, network, decided, height, {
-    at,
     cause: `Released by ${ask.by}: ${ask.reason}`,
     actor: ask.actor,
     action: 'deposit.released',
@@ -58,8 +56,8 @@ export async function releaseDeposit(tx: Transaction, networks: Networks, ask: H
 export async function rejectDeposit(tx: Transaction, networks: Networks, ask: HeldDecision): Promise<void> {
   const row = await lockHeld(tx, ask)
   const network = findNetwork(networks, row.network)
-  const height = (await readCursor(tx, row.network))?.height ?? null
-  const decided = await storeDecision(tx, row, ask, 'reject', new Date())
+  const { height, now } = await readHeight(tx, row.network)
+  const decided = await storeDecision(tx, row, ask, 'reject', now)
   const facts = {
     reason: ask.reason,
     rejected_by: ask.by,

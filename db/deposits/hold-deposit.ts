@@ -9,7 +9,7 @@ import { appendAudit } from '../audit/append-audit.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
-import { readCursor } from '../networks/chain-cursor.js'
+import { readHeight } from '../networks/chain-cursor.js'
 import { lockDeposit } from './confirm-deposit.js'
 import { type CreditOutcome, settledOutcome } from './credit-outcome.js'
 import type { DepositRow } from './deposit-row.js'
@@ -30,7 +30,7 @@ export async function holdDeposit(
     const decided = settledOutcome(row.status)
     if (decided !== null) return decided
     const network = findNetwork(networks, row.network)
-    await setAside(tx, network, row, (await readCursor(tx, row.network))?.height ?? null, reason)
+    await setAside(tx, network, row, await readHeight(tx, row.network), reason)
     return { kind: 'held' }
   })
 }
@@ -40,10 +40,10 @@ export async function setAside(
   tx: Transaction,
   network: Network,
   row: DepositRow,
-  height: number | null,
+  { height, now }: Awaited<ReturnType<typeof readHeight>>,
   reason: string,
 ): Promise<void> {
-  const held = moveDeposit(row, 'held', new Date(), `Screening: ${reason}`)
+  const held = moveDeposit(row, 'held', now, `Screening: ${reason}`)
   await saveDeposits(tx, [held])
   await appendAudit(tx, {
     merchantId: row.merchant_id,

@@ -23,6 +23,7 @@ import { saveDeposits } from './save-deposits.js'
  * an exception.
  *
  * @param height - Height of the fork.
+ * @param now - Time of the database, for the deposits that were not booked.
  * @returns The events, which the caller appends in the same transaction.
  */
 export async function revertDeposits(
@@ -30,26 +31,32 @@ export async function revertDeposits(
   network: Network,
   rows: readonly DepositRow[],
   height: number,
-  at: Date,
+  now: Date,
 ): Promise<NewEvent[]> {
+  const booked = await reverseJournals(tx, rows)
   const pairs = rows.map((before) => ({
     before,
-    after: moveDeposit(before, 'reverted', at, `Block ${before.block_number} left the chain`, {
-      epoch: before.epoch + 1,
-      block_number: null,
-      block_hash: null,
-      block_time: null,
-      target_height: null,
-      signalled_at: null,
-      confirmed_at: null,
-      credited_at: null,
-    }),
+    after: moveDeposit(
+      before,
+      'reverted',
+      booked.get(before.id) ?? now,
+      `Block ${before.block_number} left the chain`,
+      {
+        epoch: before.epoch + 1,
+        block_number: null,
+        block_hash: null,
+        block_time: null,
+        target_height: null,
+        signalled_at: null,
+        confirmed_at: null,
+        credited_at: null,
+      },
+    ),
   }))
   await saveDeposits(
     tx,
     pairs.map((pair) => pair.after),
   )
-  await reverseJournals(tx, rows)
 
   const events: NewEvent[] = []
   for (const { before, after } of pairs) {
@@ -102,8 +109,10 @@ function undone(status: DepositStatus, amount: bigint): BalanceDelta | null {
 /**
  * Posts the mirror image of every standing journal of the deposits, newest first, in one round trip a
  * merchant.
+ *
+ * @returns The time of the reversal of each deposit that was booked.
  */
-async function reverseJournals(tx: Transaction, rows: readonly DepositRow[]): Promise<void> {
+async function reverseJournals(tx: Transaction, rows: readonly DepositRow[]): Promise<Map<string, Date>> {
   const entries = await tx<
     {
       journal_id: bigint
@@ -145,9 +154,13 @@ async function reverseJournals(tx: Transaction, rows: readonly DepositRow[]): Pr
       entries: [...(journal?.entries ?? []), line],
     })
   }
+  const times = new Map<string, Date>()
   for (const [merchantId, journals] of byMerchant) {
-    await postJournals(tx, merchantId, [...journals.values()], { allowOverdraft: true })
+    const undone = [...journals.values()]
+    const posted = await postJournals(tx, merchantId, undone, { allowOverdraft: true })
+    for (const [index, { at }] of posted.entries()) times.set(undone[index]?.reference ?? '', at)
   }
+  return times
 }
 
 /** Returns an exception for each user whose available balance is below zero now. */

@@ -4,6 +4,7 @@
  */
 
 import type { Queryable, Transaction } from '../connect.js'
+import { wholeMs } from '../whole-ms.js'
 
 export interface ChainCursor {
   readonly height: number
@@ -22,13 +23,25 @@ export async function readCursor(sql: Queryable, network: string): Promise<Chain
   return row ? { height: Number(row.height), hash: row.block_hash } : null
 }
 
+/** Returns the height up to which a network was scanned, `null` before the first start, and the time of the database. */
+export async function readHeight(
+  sql: Queryable,
+  network: string,
+): Promise<{ readonly height: number | null; readonly now: Date }> {
+  const [row] = await sql<{ height: bigint | null; now: Date }[]>`
+    SELECT (SELECT height FROM chain_cursors WHERE network = ${network}) AS height,
+           ${wholeMs(sql, sql`clock_timestamp()`)} AS now`
+  if (!row) throw new Error('The clock returned nothing')
+  return { height: row.height === null ? null : Number(row.height), now: row.now }
+}
+
 /**
  * Returns the cursor, locked until the transaction ends. Every writer of what the chain says takes this lock
  * first, so that two watchers of one network (a worker that was cut off and its successor) never interleave.
  */
 export async function lockCursor(tx: Transaction, network: string): Promise<LockedCursor | null> {
   const [row] = await tx<{ height: bigint; block_hash: string; now: Date }[]>`
-    SELECT height, block_hash, clock_timestamp() AS now FROM chain_cursors WHERE network = ${network} FOR UPDATE`
+    SELECT height, block_hash, ${wholeMs(tx, tx`clock_timestamp()`)} AS now FROM chain_cursors WHERE network = ${network} FOR UPDATE`
   return row ? { height: Number(row.height), hash: row.block_hash, now: row.now } : null
 }
 

@@ -52,7 +52,7 @@ interface Row extends UnitBalance {
 export async function getBalances(sql: Queryable, filter: BalanceFilter): Promise<UnitBalance[]> {
   const { merchantId, addressId, network, coin } = filter
   const { balance, later } = balanceOf(sql, filter)
-  const byAddress = addressId !== undefined || filter.depositAddresses === true
+  const byAddress = isByAddress(filter)
   const rows = await sql<Row[]>`
     WITH deposit AS (
       SELECT network, coin, coalesce(sum(amount) FILTER (WHERE pending), 0) AS pending,
@@ -88,6 +88,11 @@ export async function getBalances(sql: Queryable, filter: BalanceFilter): Promis
     blockchain: row.blockchain,
     pending: row.pending,
   }))
+}
+
+/** Whether addresses are asked for, which have no liabilities of their own. */
+function isByAddress({ addressId, depositAddresses }: BalanceFilter): boolean {
+  return addressId !== undefined || depositAddresses === true
 }
 
 interface Balance {
@@ -157,5 +162,5 @@ function depositsOf(sql: Queryable, filter: BalanceFilter): PendingQuery<SqlRow[
     FROM deposits
     WHERE ${depositsIn(sql, filter)}
       ${asOfBlock === undefined ? sql`` : sql`AND block_number <= ${asOfBlock}`}
-      ${addressId === undefined ? sql`AND status IN ${pending}` : sql`AND (status IN ${pending} OR status IN ${reserved})`}`
+      ${isByAddress(filter) ? sql`AND (status IN ${pending} OR status IN ${reserved})` : sql`AND status IN ${pending}`}`
 }

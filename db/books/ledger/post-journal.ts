@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import postgres from 'postgres'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Queryable } from '../../connect.js'
+import { wholeMs } from '../../whole-ms.js'
 import type { JournalEntry } from './journal-entry.js'
 import { type Fees, splitEntries } from './split-entries.js'
 
@@ -42,6 +43,11 @@ export interface PostedJournal {
   readonly journalId: bigint
   /** Whether this key was posted before, so that nothing changed now. */
   readonly replayed: boolean
+  /**
+   * Time of the entries, rounded up to a millisecond. A whole millisecond is at or after both of them, or before
+   * both.
+   */
+  readonly at: Date
 }
 
 /**
@@ -81,8 +87,8 @@ export async function postJournals(
     ).map((entry) => ({ ...entry, journal: index + 1 })),
   )
   try {
-    const rows = await tx<{ journal_id: bigint; replayed: boolean }[]>`
-      SELECT journal_id, replayed FROM post_journals(
+    const rows = await tx<{ journal_id: bigint; replayed: boolean; at: Date }[]>`
+      SELECT journal_id, replayed, ${wholeMs(tx, tx`booked_at`)} AS at FROM post_journals(
         ${merchantId},
         ${journals.map((journal) => journal.idempotencyKey)}::text[],
         ${journals.map((journal) => `\\x${requestHash(journal)}`)}::text[]::bytea[],
@@ -100,7 +106,7 @@ export async function postJournals(
         ${entries.map((entry) => entry.fee?.toString() ?? null)}::numeric[],
         ${entries.map((entry) => entry.moved?.toString() ?? null)}::numeric[],
         ${options.allowOverdraft ?? false})`
-    return rows.map((row) => ({ journalId: row.journal_id, replayed: row.replayed }))
+    return rows.map((row) => ({ journalId: row.journal_id, replayed: row.replayed, at: row.at }))
   } catch (error) {
     throw translate(error)
   }
