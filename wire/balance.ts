@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { pagingFields } from './paging.js'
 import { Instant } from './time.js'
+import { wholeNumber } from './whole-number.js'
 
 const amount = z.string().meta({ example: '100.5' })
 
@@ -41,11 +42,7 @@ export const BalanceFilter = z.strictObject({
   as_of: Instant.transform((text) => new Date(text))
     .optional()
     .meta({ type: 'string', format: 'date-time', description: 'What the books said at that instant.' }),
-  as_of_block: z.coerce
-    .number<number>()
-    .int()
-    .min(0)
-    .max(Number.MAX_SAFE_INTEGER)
+  as_of_block: wholeNumber(0, Number.MAX_SAFE_INTEGER)
     .optional()
     .meta({ description: 'What the books say, counting blocks up to this one. It needs `network`.' }),
 })

@@ -12,6 +12,7 @@ import { Payment } from './payment.js'
 import { PolicyChange } from './policy.js'
 import { Transfer } from './transfer.js'
 import { WhitelistEntry } from './whitelist.js'
+import { wholeNumber } from './whole-number.js'
 import { Withdrawal } from './withdrawal.js'
 
 /** The body of a webhook and an entry of `GET /events`: sealed once, then frozen bytes. */
@@ -35,7 +36,7 @@ const sequence = z
 export const EventRange = z.strictObject({
   after: sequence.meta({ description: 'The last sequence that you have. 0: from the beginning.' }),
   cursor: sequence.meta({ description: 'The same, as `next_cursor` gives it.' }),
-  limit: z.coerce.number<number>().int().min(1).max(100).default(20),
+  limit: wholeNumber(1, 100).default(20),
 })
 
 /** `balance.updated`: what a step of a deposit moved at its address, or a transfer in the account of a party. */

@@ -1,20 +1,17 @@
 /** Paging of every list: `page` and `limit`, or `cursor` and `limit`. */
 
 import { z } from 'zod'
+import { wholeNumber } from './whole-number.js'
 
 /** Far enough for people; programs follow `next_cursor`, which costs the same at any depth. */
 const MAX_PAGE = 10_000
 
 /** The paging fields of a list's query: spread into it. */
 export const pagingFields = {
-  page: z.coerce
-    .number<number>()
-    .int()
-    .min(1)
-    .max(MAX_PAGE)
+  page: wholeNumber(1, MAX_PAGE)
     .optional()
     .meta({ description: 'From 1. Rows that are added meanwhile shift pages; `cursor` is stable.' }),
-  limit: z.coerce.number<number>().int().min(1).max(100).default(20),
+  limit: wholeNumber(1, 100).default(20),
   cursor: z
     .string()
     .refine(isCursor, 'take it from next_cursor of the page before')

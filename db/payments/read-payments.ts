@@ -68,7 +68,8 @@ export async function listPayments(
   const isDated = filter.from !== undefined || filter.to !== undefined
   const newest = isDated ? sql`payment.created_at DESC, payment.id DESC` : sql`payment.id DESC`
   const older = isDated
-    ? sql`AND (payment.created_at, payment.id) < (SELECT created_at, id FROM payments WHERE id = ${slice.before})`
+    ? sql`AND (payment.created_at, payment.id) < (
+        SELECT created_at, id FROM payments WHERE merchant_id = ${merchantId} AND id = ${slice.before})`
     : sql`AND payment.id < ${slice.before}`
   const matching = sql`
     SELECT payment.* FROM payments payment

@@ -128,3 +128,18 @@ test.each<[string, PaymentFilter, number]>([
   expect(new Set(ids).size).toBe(expected)
   expect(ids).toEqual(ids.toSorted().toReversed())
 })
+
+test('begins no page within dates after a payment of another merchant', async () => {
+  const other = await merchantWith(database.sql)
+  const slice = { before: `pay_${(50).toString(16).padStart(32, '0')}`, offset: 0, take: PAGE }
+  const filter = { from: at(0) }
+  expect(await listPayments(database.sql, merchantId, filter, slice)).toHaveLength(PAGE)
+  const address = await other.address('bitcoin', 'user')
+  await database.sql`
+    INSERT INTO payments (id, merchant_id, user_reference, network, coin, decimals, address_id, order_id, payment_uri,
+      checkout_token, checkout_url, status, flags, created_at, expires_at, updated_at, wake_due)
+    SELECT 'pay_' || repeat('0', 32), ${other.id}, 'user', 'bitcoin', 'btc', 8, ${address.id}, 'own', '', 'own', '', 'pending',
+      '{}', ${at(1)}, ${at(2)}, ${at(1)}, false`
+  expect(await listPayments(database.sql, other.id, filter, { ...slice, before: null })).toHaveLength(1)
+  expect(await listPayments(database.sql, other.id, filter, slice)).toEqual([])
+})

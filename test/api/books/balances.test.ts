@@ -83,6 +83,10 @@ test('refuses a block without a network, beside a time, or that was not scanned'
     'network=bitcoin&as_of_block=5&as_of=2026-01-01T00:00:00Z',
     'network=bitcoin&as_of_block=-1',
     'network=bitcoin&as_of_block=x',
+    'network=bitcoin&as_of_block=',
+    'network=bitcoin&as_of_block=%20',
+    'network=bitcoin&as_of_block=0x5',
+    'limit=',
     'account=other',
     'account=merchant&user_reference=alice',
   ]) {
