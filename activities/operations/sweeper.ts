@@ -3,6 +3,7 @@
 import { purgeNonces } from '../../db/access/purge-nonces.js'
 import { purgeRequests } from '../../db/access/purge-requests.js'
 import { purgeCashierSessions } from '../../db/cashier/purge-sessions.js'
+import { settleReplays } from '../../db/events/replays/settle-replay.js'
 import { resumeStalledDeliveries } from '../../db/events/webhooks/resume-stalled-deliveries.js'
 import { purgeExports } from '../../db/exports/jobs/purge-exports.js'
 import { watchWithdrawals } from '../../db/operations/alerts/watch-withdrawals.js'
@@ -51,7 +52,7 @@ export interface Swept {
   readonly exports?: number
   /** Circuits of webhook endpoints whose workflow was late. */
   readonly circuits: number
-  /** Replays of webhooks whose workflow was late. */
+  /** Replays of webhooks whose workflow was late, or whose last delivery has ended. */
   readonly replays: number
   /** Alerts that this sweep raised. */
   readonly alerts: number
@@ -137,7 +138,9 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
         ),
         exports: await attempt('exports', () => restartExports(dependencies)),
         circuits: await attempt('circuits', () => restartCircuits(dependencies)),
-        replays: await attempt('replays', () => restartReplays(dependencies)),
+        replays:
+          (await attempt('replays', () => restartReplays(dependencies))) +
+          (await attempt('results of replays', () => settleReplays(sql))),
         alerts: await attempt('alerts', async () => {
           const ended = await measureWithdrawals(sql)
           return dependencies.alerts ? watchWithdrawals(sql, networks, dependencies.alerts, ended) : 0

@@ -4,6 +4,7 @@ import type { ReplayStatus } from '../../../domain/events/replay.js'
 import { NEWEST_SCHEMA_VERSION } from '../../../domain/events/schema-version.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { type Reached, SLICE, selectMatches } from './select-matches.js'
+import { settleFirst } from './settle-replay.js'
 
 /** State of a replay after a step. */
 export interface ReplayProgress {
@@ -28,6 +29,8 @@ interface Row {
   readonly status: ReplayStatus
   readonly counted: boolean
   readonly dry_run: boolean
+  /** Whether it sends every event but tests. */
+  readonly everything: boolean
   readonly rate: number | null
   readonly matched: number
   readonly sent: number
@@ -59,7 +62,7 @@ export async function advanceReplay(
     await tx`
       SELECT 1 FROM webhook_endpoints WHERE id = (SELECT endpoint_id FROM webhook_replays WHERE id = ${id}) FOR SHARE`
     await tx`SELECT 1 FROM webhook_replays WHERE id = ${id} FOR UPDATE`
-    await settle(tx, id)
+    await settleFirst(tx, id)
     const before = await read(tx, id)
     if (!before) return null
     const room = Math.min(burst, most - before.open)
@@ -77,43 +80,13 @@ export async function advanceReplay(
 
 async function read(tx: Transaction, id: string): Promise<Row | null> {
   const [row] = await tx<Row[]>`
-    SELECT endpoint.status AS endpoint_status, replay.status, replay.counted, replay.dry_run, replay.rate, replay.matched,
+    SELECT endpoint.status AS endpoint_status, replay.status, replay.counted, replay.dry_run, replay.rate,
+           replay.mode = 'all' AND replay.event_types IS NULL AS everything, replay.matched,
            replay.sent, replay.failed, replay.scanned, replay.reached_at::text, replay.reached_id,
            (SELECT count(*)::int FROM webhook_replay_items WHERE replay_id = replay.id AND NOT failed) AS open
     FROM webhook_replays replay JOIN webhook_endpoints endpoint ON endpoint.id = replay.endpoint_id
     WHERE replay.id = ${id}`
   return row ?? null
-}
-
-/**
- * Counts the deliveries whose first attempt is in the log. One that has ended without an attempt was not sent, for
- * example because its endpoint was deleted.
- */
-async function settle(tx: Transaction, id: string): Promise<void> {
-  await tx`
-    WITH ended AS MATERIALIZED (
-      SELECT item.delivery_id, first.number IS NOT NULL AS sent, first.error IS NULL AS accepted
-      FROM webhook_replay_items item JOIN webhook_deliveries delivery ON delivery.id = item.delivery_id
-      LEFT JOIN LATERAL (
-        SELECT number, error FROM webhook_attempts
-        WHERE delivery_id = item.delivery_id AND number > item.attempts_before ORDER BY number LIMIT 1
-      ) AS first ON true
-      WHERE item.replay_id = ${id} AND NOT item.failed
-        AND (first.number IS NOT NULL OR delivery.status IN ('delivered', 'exhausted', 'cancelled'))
-    ), accepted AS (
-      DELETE FROM webhook_replay_items item USING ended
-      WHERE item.replay_id = ${id} AND item.delivery_id = ended.delivery_id AND (ended.accepted OR NOT ended.sent)
-    ), refused AS (
-      UPDATE webhook_replay_items item SET failed = true FROM ended
-      WHERE item.replay_id = ${id} AND item.delivery_id = ended.delivery_id AND ended.sent AND NOT ended.accepted
-    ), counts AS (
-      SELECT count(*) FILTER (WHERE sent) AS sent, count(*) FILTER (WHERE sent AND accepted) AS delivered,
-             count(*) FILTER (WHERE sent AND NOT accepted) AS failed FROM ended
-    )
-    UPDATE webhook_replays replay SET
-      sent = replay.sent + counts.sent, delivered = replay.delivered + counts.delivered,
-      failed = replay.failed + counts.failed
-    FROM counts WHERE replay.id = ${id} AND counts.sent > 0`
 }
 
 /**
@@ -124,20 +97,22 @@ async function settle(tx: Transaction, id: string): Promise<void> {
 async function add(
   tx: Transaction,
   id: string,
-  { reached_at, reached_id }: Row,
+  { reached_at, reached_id, everything }: Row,
   room: number,
 ): Promise<number> {
   const reached: Reached | null =
     reached_at === null || reached_id === null ? null : { at: reached_at, id: reached_id }
+  // If every event matches, a slice of more than there is room for is read in vain.
+  const size = everything ? room : SLICE
   const [row] = await tx<{ added: number }[]>`
-    WITH replay AS (SELECT * FROM webhook_replays WHERE id = ${id}), ${selectMatches(tx, reached)}, next AS MATERIALIZED (
+    WITH replay AS (SELECT * FROM webhook_replays WHERE id = ${id}), ${selectMatches(tx, reached, size)}, next AS MATERIALIZED (
       SELECT * FROM matching ORDER BY occurred_at, id LIMIT ${room}
     ), made AS (
       INSERT INTO webhook_deliveries
         (id, merchant_id, event_id, endpoint_id, format, schema_version, event_type, payment_id, requested)
       SELECT 'whd_' || substr(next.id, 5) || '_' || substr(endpoint.id, 5), next.merchant_id, next.id, endpoint.id,
-             endpoint.format, nullif(endpoint.schema_version, ${NEWEST_SCHEMA_VERSION}), next.type, next.data ->> 'payment_id', true
-      FROM next CROSS JOIN replay JOIN webhook_endpoints endpoint ON endpoint.id = replay.endpoint_id
+             endpoint.format, nullif(endpoint.schema_version, ${NEWEST_SCHEMA_VERSION}), next.type, event.data ->> 'payment_id', true
+      FROM next JOIN events event ON event.id = next.id CROSS JOIN replay JOIN webhook_endpoints endpoint ON endpoint.id = replay.endpoint_id
       WHERE next.ready IS NOT TRUE AND next.done IS NOT TRUE ORDER BY next.occurred_at, next.id
       ON CONFLICT (event_id, endpoint_id) DO UPDATE
         SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL,
@@ -164,7 +139,7 @@ async function add(
         delivered = delivered + (SELECT count(*) FROM next WHERE done),
         reached_at = coalesce((SELECT occurred_at FROM place), reached_at),
         reached_id = coalesce((SELECT id FROM place), reached_id),
-        scanned = (SELECT count(*) FROM next) < ${room} AND (SELECT count(*) FROM slice) < ${SLICE},
+        scanned = (SELECT count(*) FROM next) < ${room} AND (SELECT count(*) FROM slice) < ${size},
         touched_at = clock_timestamp()
       WHERE id = ${id}
     )

@@ -31,7 +31,7 @@ export interface ReplayRow {
   readonly finished_at: Date | null
 }
 
-/** Returns the columns of `ReplayRow`, of the table `replay`. What failed first may be accepted by now. */
+/** Returns the columns of `ReplayRow`, of the table `replay`. What failed first may be accepted by now, and is counted here until `settleReplays` has counted it. */
 export const replayColumns = (sql: Queryable) => sql`
   replay.id, replay.merchant_id, replay.endpoint_id, replay.mode, replay.since, replay.until, replay.event_types,
   replay.dry_run, replay.rate, replay.status, replay.failure, replay.counted, replay.matched, replay.sent, replay.failed,

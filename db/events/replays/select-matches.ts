@@ -23,16 +23,18 @@ export const SLICE = 1_000
  * endpoint is sending what waited. `done` marks one that failed and was accepted since the replay began.
  *
  * Tests are left out, unless they are requested by name and were made for this endpoint.
+ *
+ * @param size - Most events of the slice.
  */
-export const selectMatches = (sql: Queryable, reached: Reached | null) => sql`
+export const selectMatches = (sql: Queryable, reached: Reached | null, size = SLICE) => sql`
   slice AS MATERIALIZED (
-    SELECT event.id, event.merchant_id, event.type, event.subject, event.data, event.sequence, event.occurred_at
+    SELECT event.id, event.merchant_id, event.type, event.subject, event.sequence, event.occurred_at
     FROM events event
     WHERE event.merchant_id = (SELECT merchant_id FROM replay)
       AND event.occurred_at >= ${reached === null ? sql`(SELECT since FROM replay)` : sql`${reached.at}::text::timestamptz`}
       AND event.occurred_at < (SELECT until FROM replay)
       ${reached === null ? sql`` : sql`AND (event.occurred_at, event.id) > (${reached.at}::text::timestamptz, ${reached.id})`}
-    ORDER BY event.occurred_at, event.id LIMIT ${SLICE}
+    ORDER BY event.occurred_at, event.id LIMIT ${size}
   ), matching AS (
     SELECT slice.*, delivery.id AS delivery_id, coalesce(delivery.attempts, 0) AS attempts,
            delivery.status = 'delivered' AND replay.mode = 'failed' AS done,

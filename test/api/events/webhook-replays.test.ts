@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { runReplay } from '../../../activities/events/webhook-replay.js'
+import { connect } from '../../../db/connect.js'
 import { appendEvents } from '../../../db/events/log/append-events.js'
 import { sealEvents } from '../../../db/events/log/seal-events.js'
 import { unstartedDeliveries } from '../../../db/events/log/unstarted-deliveries.js'
@@ -10,6 +11,7 @@ import { advanceReplay } from '../../../db/events/replays/advance-replay.js'
 import { countMatches } from '../../../db/events/replays/count-matches.js'
 import { createReplay } from '../../../db/events/replays/create-replay.js'
 import { lateReplays } from '../../../db/events/replays/late-replays.js'
+import { settleReplays } from '../../../db/events/replays/settle-replay.js'
 import { pendingInOrder } from '../../../db/events/webhooks/find-circuit.js'
 import { findEndpoint } from '../../../db/events/webhooks/find-endpoint.js'
 import { newId } from '../../../db/new-id.js'
@@ -61,6 +63,12 @@ const replay = async (body: object) => {
 }
 const show = async (id: string) =>
   (await api.call({ path: `${ENDPOINTS}/${endpoint}/replays/${id}` })).json.data
+const stateOf = async (id: string) => {
+  const [row] = await api.database.sql`
+    SELECT settled, (SELECT count(*)::int FROM webhook_replay_items WHERE replay_id = id) AS items
+    FROM webhook_replays WHERE id = ${id}`
+  return { ...row }
+}
 const idOf = (event: string) => `whd_${event.slice(4)}_${endpoint.slice(4)}`
 const sentIds = () => receiver.received.map(({ headers }) => String(headers['webhook-id']))
 
@@ -359,6 +367,33 @@ describe('a replay that is interrupted', () => {
   })
 })
 
+test('a step of a replay of all events reads no more of them than it sends', async () => {
+  await happen(300)
+  const { sql } = api.database
+  await sql`
+    UPDATE webhook_deliveries SET status = 'delivered', workflow_started_at = now(), attempts = 1
+    WHERE endpoint_id = ${endpoint}`
+  const { id } = await replay({ mode: 'all' })
+  await sql`ANALYZE events, webhook_deliveries, webhook_replays`
+  // One connection, so that its statistics are complete.
+  const one = connect(api.database.url, { max: 1, name: 'keyturn-test' })
+  const eventsRead = async () => {
+    await one`SELECT pg_stat_force_next_flush()`
+    const [row] = await one<{ rows: bigint }[]>`
+      SELECT seq_tup_read + idx_tup_fetch AS rows FROM pg_stat_user_tables WHERE relname = 'events'`
+    return Number(row?.rows)
+  }
+  try {
+    for (let step = 1; step <= 3; step++) {
+      const before = await eventsRead()
+      expect(await advanceReplay(one, id, 96, 32)).toMatchObject({ added: 32, open: 32 * step })
+      expect((await eventsRead()) - before).toBeLessThan(5 * 32)
+    }
+  } finally {
+    await one.end()
+  }
+})
+
 describe('a replay ends', () => {
   test('when it is cancelled, after what is under way', async () => {
     const ids = await happen(10)
@@ -375,6 +410,48 @@ describe('a replay ends', () => {
     const [audit] = await api.database.sql`
       SELECT count(*)::int FROM audit_log WHERE action = 'webhook_endpoint.replayed' AND data ->> 'replay_id' = ${id}`
     expect(audit).toEqual({ count: 1 })
+  })
+
+  test('when it is cancelled, and counts what is answered after its workflow has ended', async () => {
+    const { sql } = api.database
+    await happen(4)
+    await attemptAll()
+    const { id } = await replay({ mode: 'all' })
+    await advanceReplay(sql, id, 2, 2)
+    await post(`${endpoint}/replays/${id}/cancel`)
+    const { signal } = new AbortController()
+    expect(await runReplay(sql, id, signal, 0)).toMatchObject({ kind: 'ended', status: 'cancelled' })
+    expect(await show(id)).toMatchObject({ sent: 0, delivered: 0 })
+    await attempts.attemptPending()
+    await settleReplays(sql, -1_000)
+    expect(await show(id)).toMatchObject({ status: 'cancelled', sent: 2, delivered: 2, failed: 0 })
+    expect(await stateOf(id)).toEqual({ items: 0, settled: true })
+    // A second sweep counts nothing again.
+    await settleReplays(sql, -1_000)
+    expect(await show(id)).toMatchObject({ sent: 2, delivered: 2 })
+  })
+
+  test('and keeps no items of deliveries that have ended, but counts those accepted later', async () => {
+    const { sql } = api.database
+    const [accepted = '', exhausted = '', waiting = ''] = await happen(3)
+    await attemptAll()
+    const { id } = await replay({ mode: 'all' })
+    receiver.behave(answers(500))
+    await finish(id)
+    expect(await show(id)).toMatchObject({ status: 'completed', sent: 3, delivered: 0, failed: 3 })
+    await settleReplays(sql, -1_000)
+    expect(await stateOf(id)).toEqual({ items: 3, settled: false })
+    receiver.behave(answers(200))
+    await attempts.attempt(idOf(accepted))
+    await sql`UPDATE webhook_deliveries SET status = 'exhausted' WHERE id = ${idOf(exhausted)}`
+    expect(await show(id)).toMatchObject({ sent: 3, delivered: 1, failed: 3 })
+    await settleReplays(sql, -1_000)
+    expect(await show(id)).toMatchObject({ sent: 3, delivered: 1, failed: 3 })
+    expect(await stateOf(id)).toEqual({ items: 1, settled: false })
+    await attempts.attempt(idOf(waiting))
+    await settleReplays(sql, -1_000)
+    expect(await show(id)).toMatchObject({ sent: 3, delivered: 2, failed: 3 })
+    expect(await stateOf(id)).toEqual({ items: 0, settled: true })
   })
 
   test('once: a completed one cannot be cancelled', async () => {
