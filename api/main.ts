@@ -26,7 +26,7 @@ const PURGE_INTERVAL_MS = 60_000
 const DATABASE_RETRY_MS = 1_000
 /** Time for requests under way. A signer's long poll may last 25 s, but the signer connects again by itself. */
 const SHUTDOWN_MS = 5_000
-const POOL_SIZE = 20
+const POOL_SIZE = 24
 /** Limit of an idle transaction, far above the time that a handler's transaction waits. */
 const IDLE_IN_TRANSACTION_MS = 30_000
 

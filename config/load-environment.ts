@@ -160,7 +160,7 @@ const schema = z.object({
   KEYTURN_ALERT_UNUSUAL_SCORE: z.coerce.number().min(1).max(100).default(60),
   /** Time that one streamed export may take. A longer one needs a job. */
   KEYTURN_EXPORT_DEADLINE: duration('15m'),
-  /** Time that the reader of a streamed export may take nothing before the stream is cut. */
+  /** Time that the reader of a streamed export, or of a file, may take nothing before it is cut. */
   KEYTURN_EXPORT_STALL: duration('30s'),
   /** Streamed exports of one merchant at the same time. */
   KEYTURN_EXPORT_STREAMS: z.coerce.number().int().min(1).max(100).default(2),
@@ -170,6 +170,8 @@ const schema = z.object({
   KEYTURN_EXPORT_RETENTION: duration('7d'),
   /** Bytes, compressed, that the files of one merchant may take. */
   KEYTURN_EXPORT_STORAGE: z.coerce.number().int().min(0).default(5_000_000_000),
+  /** Bytes, compressed, that the files of all merchants together may take. */
+  KEYTURN_EXPORT_STORAGE_TOTAL: z.coerce.number().int().min(0).default(20_000_000_000),
   /** Time for which a link to a file works. */
   KEYTURN_EXPORT_LINK: duration('15m'),
   KEYTURN_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

@@ -229,7 +229,14 @@ function chainOptions(parts: WorkerParts, { destinations, deposits }: Screenings
 function exportOptions({ sql, networks, environment }: WorkerParts) {
   return {
     activities: heartbeating(
-      createExportActivities({ sql, networks, mostBytes: environment.KEYTURN_EXPORT_STORAGE }),
+      createExportActivities({
+        sql,
+        networks,
+        mostBytes: {
+          merchant: environment.KEYTURN_EXPORT_STORAGE,
+          all: environment.KEYTURN_EXPORT_STORAGE_TOTAL,
+        },
+      }),
     ),
     maxConcurrentActivityTaskExecutions: EXPORTS,
   } satisfies Omit<WorkerOptions, 'taskQueue'>

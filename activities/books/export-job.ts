@@ -11,6 +11,7 @@ import { readPart } from '../../db/exports/jobs/read-parts.js'
 import {
   boundExport,
   claimExport,
+  type ExportRoom,
   ExportRoomError,
   expectRows,
   failExport,
@@ -38,15 +39,19 @@ const SETTLE_MS = 3_600_000
 export interface ExportDependencies {
   readonly sql: Sql
   readonly networks: Networks
-  /** Bytes that the files of one merchant may take. */
-  readonly mostBytes: number
+  readonly mostBytes: ExportRoom
   /** Characters of a part. Default: 4 million. */
   readonly partLength?: number
 }
 
 export interface ExportActivities {
-  /** Writes what is missing of the file. It returns when the job has ended, in either way. */
-  writeExport(id: string): Promise<void>
+  /**
+   * Writes what is missing of the file.
+   *
+   * @returns `busy` at once if another job of the merchant is running, so that none waits in a slot of the
+   * worker. `ended` when the job has ended, in either way, or another activity has claimed it.
+   */
+  writeExport(id: string): Promise<'ended' | 'busy'>
   /** Fails the job, because writing failed too often. */
   giveUpExport(id: string): Promise<void>
 }
@@ -57,16 +62,18 @@ export function createExportActivities(dependencies: ExportDependencies): Export
   return {
     async writeExport(id) {
       const job = await claimExport(sql, id)
-      if (job === null) return
+      if (job === null) return 'ended'
+      if (job === 'busy') return 'busy'
       try {
         await write(dependencies, job, Context.current().cancellationSignal)
       } catch (error) {
         // The activity that claimed it later ends the job.
-        if (error instanceof LostExportError) return
+        if (error instanceof LostExportError) return 'ended'
         const failure = failureOf(error)
         if (failure === null) throw error
         await failExport(sql, id, failure)
       }
+      return 'ended'
     },
     giveUpExport: (id) =>
       failExport(sql, id, {
@@ -152,7 +159,7 @@ async function resumeDigest(sql: Sql, { id, parts }: ExportJobRow) {
 
 /** Returns why a job cannot succeed. `null` when another attempt may. */
 function failureOf(error: unknown): { code: string; message: string } | null {
-  if (error instanceof ExportRoomError) {
+  if (error instanceof ExportRoomError && error.whose === 'merchant') {
     return {
       code: 'EXPORT_STORAGE_FULL',
       message:
@@ -160,7 +167,7 @@ function failureOf(error: unknown): { code: string; message: string } | null {
     }
   }
   // SQLSTATE 53100: no space is left.
-  if (errorCode(error) === '53100') {
+  if (error instanceof ExportRoomError || errorCode(error) === '53100') {
     return {
       code: 'EXPORT_STORAGE_FULL',
       message:

@@ -13,6 +13,7 @@ import { openExportLink } from '../../vault/export-link.js'
 import type { ApiDependencies, ApiEnv } from '../context.js'
 import { handleError } from '../http/map-error.js'
 import { limitPages } from '../pages/limit-pages.js'
+import { createExportDownloads, type ExportDownloads } from './export-downloads.js'
 import { acceptsGzip, readRange } from './file-headers.js'
 
 /** Path of a file is `/export-files/{token}`. */
@@ -25,7 +26,9 @@ const LAST_BLOCK = Buffer.from([0x03, 0x00])
 const GZIP_TAIL_BYTES = LAST_BLOCK.length + 8
 
 /** Creates the router. Errors are those of the API. */
-export function exportFileRoutes({ sql, environment }: ApiDependencies): Hono<ApiEnv> {
+export function exportFileRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
+  const { sql, environment } = dependencies
+  const downloads = createExportDownloads(dependencies)
   const router = new Hono<ApiEnv>()
   router.onError(handleError)
   router.use(
@@ -43,38 +46,39 @@ export function exportFileRoutes({ sql, environment }: ApiDependencies): Hono<Ap
         'This link opens no file, or no longer. Read the export job again: each answer has a fresh link',
       )
     }
-    return serve(c, sql, file)
+    return serve(c, sql, downloads, file)
   })
   return router
 }
 
-function serve(c: Context<ApiEnv>, sql: Sql, file: ExportJobRow): Response {
+function serve(c: Context<ApiEnv>, sql: Sql, downloads: ExportDownloads, file: ExportJobRow): Response {
   const bytes = Number(file.bytes)
   const etag = file.sha256?.toString('hex') ?? ''
   const zipped = acceptsGzip(c.req.header('accept-encoding'))
+  const range = readRange(zipped ? undefined : c.req.header('range'), bytes)
+  // It may refuse, and an error must not have the headers of the file.
+  const body =
+    c.req.raw.method === 'HEAD' || range === 'unsatisfiable'
+      ? null
+      : downloads.open(c, file, zipped ? gzipChunks(sql, file) : plainChunks(sql, file, range))
   c.header('Content-Type', EXPORT_MEDIA_TYPE[file.format])
   c.header('Content-Disposition', `attachment; filename="${exportFileName(file.dataset, file.format)}"`)
   c.header('Cache-Control', 'private, no-store, no-transform')
   c.header('Vary', 'Accept-Encoding')
   c.header('ETag', `"${etag}${zipped ? '-gzip' : ''}"`)
-  const head = c.req.raw.method === 'HEAD'
   if (zipped) {
     c.header('Content-Encoding', 'gzip')
     c.header('Content-Length', String(GZIP_HEAD.length + Number(file.stored_bytes) + GZIP_TAIL_BYTES))
-    return new Response(head ? null : toStream(c, gzipChunks(sql, file)), { headers: c.res.headers })
+    return new Response(body, { headers: c.res.headers })
   }
   c.header('Accept-Ranges', 'bytes')
-  const range = readRange(c.req.header('range'), bytes)
   if (range === 'unsatisfiable') {
     c.header('Content-Range', `bytes */${bytes}`)
     return c.body(null, 416)
   }
   c.header('Content-Length', String(range.end - range.begin))
   if (range.part) c.header('Content-Range', `bytes ${range.begin}-${range.end - 1}/${bytes}`)
-  return new Response(head ? null : toStream(c, plainChunks(sql, file, range)), {
-    status: range.part ? 206 : 200,
-    headers: c.res.headers,
-  })
+  return new Response(body, { status: range.part ? 206 : 200, headers: c.res.headers })
 }
 
 /** Yields the gzip file that the parts make together. */
@@ -102,26 +106,4 @@ async function* plainChunks(
     }
     offset += bytes
   }
-}
-
-/** Returns a stream that asks for the next chunk when its reader has room. A failure breaks the answer off. */
-function toStream(c: Context<ApiEnv>, chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
-  const { outgoing } = c.env
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        const { done, value } = await chunks.next()
-        if (done) controller.close()
-        else controller.enqueue(value)
-      } catch (error) {
-        c.get('dependencies').log.warn({ err: error }, 'a download was cut')
-        // The server would write the text of an error into the answer.
-        if (outgoing) outgoing.destroy()
-        else controller.error(error)
-      }
-    },
-    async cancel() {
-      await chunks.return(undefined)
-    },
-  })
 }

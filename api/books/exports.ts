@@ -54,9 +54,12 @@ export function registerExportRoutes(app: ApiApp, dependencies: ApiDependencies)
     }
     if (c.req.raw.method === 'HEAD') return c.body(null, 200, headers) as never
     const request = { merchantId: c.get('merchantId'), dataset, format, filters }
-    const body = await streams.open(request, () => {
-      c.env.outgoing?.destroy()
-      return c.env.outgoing !== undefined
+    const body = await streams.open(request, {
+      cut() {
+        c.env.outgoing?.destroy()
+        return c.env.outgoing !== undefined
+      },
+      gone: c.req.raw.signal,
     })
     return c.body(body, 200, headers) as never
   })

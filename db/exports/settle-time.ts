@@ -24,19 +24,24 @@ export async function settleTime(
   waitMs: number,
   waiting: () => void = () => {},
 ): Promise<SettledTime> {
-  const [begin] = await sql<{ as_of: string; end: bigint; open: bigint }[]>`
-    SELECT clock_timestamp()::text AS as_of, pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS end,
-           pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS open`
-  if (!begin) throw new Error('PostgreSQL returned no time')
+  const [clock] = await sql<{ as_of: string }[]>`SELECT clock_timestamp()::text AS as_of`
+  // An id of its own, taken after the time, is above those of all transactions that were writing at that time.
+  // The end of a snapshot is not: it may leave out the newest one that is still open.
+  const [begin] = await sql<{ id: bigint }[]>`SELECT pg_current_xact_id()::text::bigint AS id`
+  if (!clock || !begin) throw new Error('PostgreSQL returned no time')
   const deadline = Date.now() + waitMs
-  let { open } = begin
-  while (open < begin.end) {
-    if (Date.now() >= deadline) return { asOf: begin.as_of, settled: false }
+  while ((await oldestOpen(sql)) < begin.id) {
+    if (Date.now() >= deadline) return { asOf: clock.as_of, settled: false }
     await sleep(POLL_MS)
     waiting()
-    const [now] = await sql<{ open: bigint }[]>`
-      SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS open`
-    open = now?.open ?? open
   }
-  return { asOf: begin.as_of, settled: true }
+  return { asOf: clock.as_of, settled: true }
+}
+
+/** Returns the id below which every transaction has ended. */
+async function oldestOpen(sql: Sql): Promise<bigint> {
+  const [row] = await sql<{ id: bigint }[]>`
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS id`
+  if (!row) throw new Error('PostgreSQL returned no snapshot')
+  return row.id
 }

@@ -23,7 +23,7 @@ const exports = await Worker.create({
     createExportActivities({
       sql: connect(url),
       networks: testNetworks({ BITCOIN_ENABLED: 'true' }),
-      mostBytes: 1e9,
+      mostBytes: { merchant: 1e9, all: 1e9 },
       partLength: Number(partLength),
     }),
   ),

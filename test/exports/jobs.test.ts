@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { type IncomingMessage, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { MockActivityEnvironment } from '@temporalio/testing'
@@ -32,7 +32,7 @@ const MANY = 60
 let api: TestApi
 let server: Awaited<ReturnType<typeof listen>>
 beforeAll(async () => {
-  api = await startTestApi({}, { networks })
+  api = await startTestApi({ KEYTURN_EXPORT_STALL: '5s' }, { networks })
   // Links lead to the address that the API has by its environment, so their paths are read from this server.
   server = await listen(api.app, { host: '127.0.0.1', port: 0 })
   await api.enrol(api.merchantId)
@@ -55,7 +55,12 @@ async function made(body: object): Promise<ExportJob> {
   return json.data
 }
 function activities(options: Partial<ExportDependencies> = {}) {
-  return createExportActivities({ sql: api.database.sql, networks, mostBytes: 1e9, ...options })
+  return createExportActivities({
+    sql: api.database.sql,
+    networks,
+    mostBytes: { merchant: 1e9, all: 1e9 },
+    ...options,
+  })
 }
 /** Runs the activity of a job to its end. @returns The job. */
 async function run(id: string, options: Partial<ExportDependencies> = {}): Promise<ExportJob> {
@@ -275,7 +280,7 @@ test('lets only the last activity of a job write', async () => {
   expect(await claimExport(sql, id)).toMatchObject({ run: 2, status: 'running' })
   const part = { body: Buffer.from('late'), bytes: 4, rows: 1, sequence: 99n }
   const late = { id, run: 1, merchant_id: api.merchantId }
-  await expect(storePart(sql, late, part, 1e9)).rejects.toThrow(LostExportError)
+  await expect(storePart(sql, late, part, { merchant: 1e9, all: 1e9 })).rejects.toThrow(LostExportError)
   const end = { sha256: Buffer.alloc(32), crc32: 0 }
   await expect(finishExport(sql, late, end)).rejects.toThrow(LostExportError)
   const job = await run(id)
@@ -287,7 +292,7 @@ test('lets only the last activity of a job write', async () => {
 test('fails without room, keeps the files that are there, and says so', async () => {
   const kept = await run((await made({ dataset: 'ledger', format: 'csv', filters: { account: 'chain' } })).id)
   const { id } = await made({ dataset: 'ledger', format: 'csv' })
-  const failed = await run(id, { mostBytes: 100_000, partLength: 100_000 })
+  const failed = await run(id, { mostBytes: { merchant: 100_000, all: 1e9 }, partLength: 100_000 })
   expect(failed).toMatchObject({
     status: 'failed',
     url: null,
@@ -298,6 +303,90 @@ test('fails without room, keeps the files that are there, and says so', async ()
   expect(await sql`SELECT 1 FROM export_parts WHERE export_id = ${id}`).toHaveLength(0)
   const { body } = await download(kept.url ?? '')
   expect(sha256(body)).toBe(kept.manifest?.sha256)
+})
+
+test('fails without room for the files of all merchants, also where its own merchant has room', async () => {
+  const { id } = await made({ dataset: 'ledger', format: 'csv' })
+  const failed = await run(id, { mostBytes: { merchant: 1e9, all: 100_000 }, partLength: 100_000 })
+  expect(failed).toMatchObject({
+    status: 'failed',
+    failure: { code: 'EXPORT_STORAGE_FULL', message: expect.stringContaining('operator') },
+  })
+})
+
+test('writes one job of a merchant at a time, and those of another merchant meanwhile', async () => {
+  const { sql } = api.database
+  const key = await api.newKey({ merchantId: await api.newMerchant(), scopes: ['read'] })
+  const first = await made({ dataset: 'ledger', format: 'csv' })
+  const second = await made({ dataset: 'payments', format: 'csv' })
+  const strange = (await create({ dataset: 'payments', format: 'csv' }, key)).json.data
+  const claims = await Promise.all([claimExport(sql, first.id), claimExport(sql, second.id)])
+  expect(claims.filter((claim) => claim === 'busy')).toHaveLength(1)
+  const [running, waiting] = claims[0] === 'busy' ? [second, first] : [first, second]
+  expect(await new MockActivityEnvironment().run(activities().writeExport, waiting.id)).toBe('busy')
+  expect((await read(waiting.id)).json.data).toMatchObject({ status: 'queued' })
+  await new MockActivityEnvironment().run(activities().writeExport, strange.id)
+  expect((await read(strange.id, key)).json.data).toMatchObject({ status: 'done' })
+  // The one that runs is claimed again after a death.
+  expect(await run(running.id)).toMatchObject({ status: 'done' })
+  expect(await run(waiting.id)).toMatchObject({ status: 'done' })
+})
+
+/** Requests a file and reads nothing but its beginning. */
+function stall(url: string): Promise<{ socket: Socket; closed: Promise<unknown> }> {
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const closed = new Promise((resolve) => socket.on('close', resolve))
+  socket.on('error', () => {})
+  socket.write(`GET ${new URL(url).pathname} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  return new Promise((resolve) =>
+    socket.once('data', () => {
+      socket.pause()
+      resolve({ socket, closed })
+    }),
+  )
+}
+
+/** Returns how many connections the server has. */
+const connections = () =>
+  new Promise<number>((resolve, reject) =>
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+  )
+
+test('limits the downloads of a file, and cuts those of readers that take nothing', async () => {
+  await fillLedger(api.database.sql, api.merchantId, 40_000)
+  const job = await run((await made({ dataset: 'ledger', format: 'ndjson' })).id)
+  expect(job.manifest?.bytes).toBeGreaterThan(20_000_000)
+  const url = job.url ?? ''
+  const readers = await Promise.all(Array.from({ length: 4 }, () => stall(url)))
+  expect(await connections()).toBeGreaterThanOrEqual(readers.length)
+  const refused = await download(url, { 'accept-encoding': 'gzip' })
+  expect(refused.status).toBe(429)
+  expect(refused.headers['retry-after']).toBe('10')
+  expect(refused.headers['content-encoding']).toBeUndefined()
+  expect(JSON.parse(refused.body.toString()).error.code).toBe('RATE_LIMITED')
+  expect((await download(url, {}, 'HEAD')).status).toBe(200)
+  // None of them reads on, and the server cuts each nevertheless.
+  // One connection may be left that waits for another request.
+  await expect.poll(connections, { timeout: 30_000 }).toBeLessThanOrEqual(1)
+  expect((await download(url, { range: 'bytes=0-0' })).status).toBe(206)
+  for (const { socket, closed } of readers) {
+    let bytes = 0
+    socket.on('data', (chunk) => {
+      bytes += chunk.length
+    })
+    socket.resume()
+    await closed
+    expect(bytes).toBeLessThan(job.manifest?.bytes ?? 0)
+  }
+}, 60_000)
+
+test('frees the slot of a reader that leaves', async () => {
+  const { json } = await api.call({ path: '/api/v1/exports/jobs?limit=1' })
+  const { url } = json.data[0]
+  for (const { socket } of await Promise.all(Array.from({ length: 4 }, () => stall(url)))) socket.destroy()
+  await expect
+    .poll(async () => (await download(url, { range: 'bytes=0-0' })).status, { timeout: 4_000 })
+    .toBe(206)
 })
 
 test('fails when the database has no space left', async () => {
@@ -452,6 +541,12 @@ test('goes on in another process after the worker was killed', async () => {
       if ((row?.parts ?? 0) >= 3) break
       await sleep(2)
     }
+    const next = await made({ dataset: 'payments', format: 'csv' })
+    await temporal.client.workflow.start('exportJob', {
+      workflowId: exportId(next.id),
+      taskQueue: 'core',
+      args: [{ id: next.id, merchantId: api.merchantId, title: 'payments as csv' }],
+    })
     workers[0]?.kill('SIGKILL')
     const half: ExportJob = (await read(id)).json.data
     expect(half).toMatchObject({ status: 'running' })
@@ -467,6 +562,11 @@ test('goes on in another process after the worker was killed', async () => {
     expect(lines.map(({ sequence }) => Number(sequence))).toEqual(lines.map((_, index) => index + 1))
     const [row] = await sql<{ run: number }[]>`SELECT run FROM export_jobs WHERE id = ${id}`
     expect(row?.run).toBe(2)
+    // The merchant's next job waited for this one.
+    await temporal.client.workflow.getHandle(exportId(next.id)).result()
+    const waited: ExportJob = (await read(next.id)).json.data
+    expect(waited).toMatchObject({ status: 'done' })
+    expect(Date.parse(waited.finished_at ?? '')).toBeGreaterThanOrEqual(Date.parse(job.finished_at ?? ''))
   } finally {
     for (const worker of workers) worker.kill('SIGKILL')
     await temporal.close()

@@ -3,8 +3,10 @@
 import { type AddressInfo, connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createExportStreams } from '../../api/books/export-streams.js'
 import { listen } from '../../api/http/listen.js'
 import { postJournal } from '../../db/books/ledger/post-journal.js'
+import { settleTime } from '../../db/exports/settle-time.js'
 import { EXPORT_DATASETS } from '../../domain/books/export-dataset.js'
 import { parseAmount } from '../../domain/money.js'
 import type { LedgerEntry } from '../../wire/export.js'
@@ -128,7 +130,7 @@ async function ndjson(path: string) {
 const open = (path: string) =>
   fetch(base + path, { headers: signedHeaders(stage.api.key, { path, method: 'GET', body: '' }) })
 
-test.each(['deposits', 'withdrawals', 'payments', 'transfers'])(
+test.each(['deposits', 'withdrawals', 'transfers'])(
   'exports the same objects of %s as the list shows',
   async (dataset) => {
     const { json } = await stage.api.call({ path: `/api/v1/${dataset}?limit=100` })
@@ -137,6 +139,23 @@ test.each(['deposits', 'withdrawals', 'payments', 'transfers'])(
     expect(await ndjson(dataset)).toEqual(json.data.toReversed())
   },
 )
+
+test('exports payments as the list shows them, and quote and tolerance also by the names of their columns', async () => {
+  const { json } = await stage.api.call({ path: '/api/v1/payments?limit=100' })
+  const lines = await ndjson('payments')
+  expect(lines).toHaveLength(json.data.length)
+  expect(lines).toMatchObject(json.data.toReversed())
+  expect(lines[0]).toMatchObject({
+    quote: { rate: '61250.10' },
+    quote_currency: 'EUR',
+    quote_amount: '49.90',
+    quote_rate: '61250.10',
+    quote_source: '@kraken',
+    quote_at: '2026-11-01T10:00:00Z',
+    tolerance_percent: '0.50',
+    tolerance_absolute: '0.0010',
+  })
+})
 
 test('exports the audit log and the events as their lists have them', async () => {
   const audit = await stage.api.call({ path: '/api/v1/audit-log?limit=100' })
@@ -433,4 +452,111 @@ test('refuses more streams of a merchant than its limit, and serves another merc
   await Promise.all(readers.map((reader) => reader?.cancel()))
   await untilReading(0, 10_000)
   expect((await get('audit')).status).toBe(200)
+})
+
+/** Locks a table whose export then waits before its first row. @returns A function that unlocks it. */
+async function blockTransfers(): Promise<() => Promise<void>> {
+  const holder = await stage.api.database.sql.reserve()
+  await holder`BEGIN`
+  await holder`LOCK TABLE transfers IN ACCESS EXCLUSIVE MODE`
+  let held = true
+  return async () => {
+    if (!held) return
+    held = false
+    await holder`ROLLBACK`
+    holder.release()
+  }
+}
+async function blocked(): Promise<number> {
+  const [row] = await stage.api.database.sql<{ count: number }[]>`
+    SELECT count(*)::integer AS count FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%export_rows%'`
+  return row?.count ?? 0
+}
+async function untilBlocked(count: number): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while ((await blocked()) !== count) {
+    if (Date.now() > deadline) throw new Error(`${await blocked()} exports wait for the lock, not ${count}`)
+    await sleep(20)
+  }
+}
+const ofTransfers = (merchantId: string) =>
+  ({ merchantId, dataset: 'transfers', format: 'csv', filters: {} }) as const
+
+test('refuses an export whose deadline comes before its first row, and advises a job', async () => {
+  const { dependencies } = stage.api
+  const environment = { ...dependencies.environment, KEYTURN_EXPORT_DEADLINE: 300 }
+  const streams = createExportStreams({ ...dependencies, environment })
+  const unblock = await blockTransfers()
+  try {
+    await expect(streams.open(ofTransfers(stage.api.merchantId))).rejects.toMatchObject({
+      code: 'DEPENDENCY_UNAVAILABLE',
+      message: expect.stringContaining('create an export job'),
+    })
+    await untilBlocked(0)
+  } finally {
+    await unblock()
+  }
+})
+
+test('ends the query when the reader leaves before the first row', async () => {
+  const unblock = await blockTransfers()
+  try {
+    const path = '/api/v1/exports/transfers'
+    const leaving = new AbortController()
+    const asked = fetch(base + path, {
+      headers: signedHeaders(stage.api.key, { path, method: 'GET', body: '' }),
+      signal: leaving.signal,
+    })
+    await untilBlocked(1)
+    leaving.abort()
+    await expect(asked).rejects.toThrow()
+    await untilBlocked(0)
+  } finally {
+    await unblock()
+  }
+})
+
+test('leaves other merchants room while a few take all the streams that they may', async () => {
+  const streams = createExportStreams(stage.api.dependencies)
+  const merchants = await Promise.all(Array.from({ length: 10 }, () => stage.api.newMerchant()))
+  const [first = '', second = '', third = '', ...others] = merchants
+  const open = async (merchantId: string) => streams.open(ofTransfers(merchantId))
+  const unblock = await blockTransfers()
+  try {
+    const opened = [first, first, second, second, third, third].map(open)
+    // From here each merchant gets one stream alone.
+    for (const merchantId of others.slice(0, 6)) opened.push(open(merchantId))
+    await expect(open(first)).rejects.toMatchObject({ code: 'RATE_LIMITED' })
+    await expect(open(others[0] ?? '')).rejects.toMatchObject({ code: 'RATE_LIMITED' })
+    // All are taken.
+    await expect(open(others[6] ?? '')).rejects.toMatchObject({ code: 'RATE_LIMITED' })
+    await unblock()
+    for (const stream of await Promise.all(opened)) await new Response(stream).text()
+  } finally {
+    await unblock()
+  }
+  expect(parseCsv(await new Response(await open(others[6] ?? '')).text())).toHaveLength(1)
+})
+
+test('waits for a posting that begins after the time of the ledger was taken', async () => {
+  const { sql } = stage.api.database
+  const posting = await sql.reserve()
+  let statements = 0
+  /** Begins a transaction that writes, right after the first statement. */
+  const watched = new Proxy(sql, {
+    apply: async (target, self, given) => {
+      const rows = await Reflect.apply(target, self, given)
+      statements += 1
+      if (statements === 1) {
+        await posting`BEGIN`
+        await posting`SELECT pg_current_xact_id()`
+      }
+      return rows
+    },
+  })
+  expect(await settleTime(watched, 100)).toMatchObject({ settled: false })
+  await posting`COMMIT`
+  posting.release()
+  expect(await settleTime(sql, 1_000)).toMatchObject({ settled: true })
 })

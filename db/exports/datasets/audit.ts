@@ -7,7 +7,8 @@ import { type Dataset, nested, number, type Selection, text, windowOf } from '..
 
 export const audit: Dataset<AuditRow, AuditEntry> = {
   sequenced: true,
-  pageRows: 1_000,
+  // An entry may hold much data, unlike a line of the ledger.
+  pageRows: 100,
   rows: (sql, selection) =>
     sql`SELECT sequence, at, actor, action, subject, data, previous, hash ${from(sql, selection)} ORDER BY sequence`,
   count: (sql, selection) => sql`SELECT count(*)::bigint AS count ${from(sql, selection)}`,

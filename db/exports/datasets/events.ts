@@ -14,7 +14,8 @@ interface EventRow {
 
 export const events: Dataset<EventRow, EventRow> = {
   sequenced: true,
-  pageRows: 500,
+  // An event holds a whole object, with metadata of up to 16 kB.
+  pageRows: 100,
   rows: (sql, selection) =>
     sql`SELECT event.sequence, event.id, event.type, event.occurred_at, event.body ${from(sql, selection)} ORDER BY event.sequence`,
   count: (sql, selection) => sql`SELECT count(*)::bigint AS count ${from(sql, selection)}`,

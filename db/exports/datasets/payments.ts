@@ -33,13 +33,13 @@ export const payments: Dataset<PaymentRow, Payment> = {
     text('user_reference', (payment) => payment.user_reference),
     text('order_id', (payment) => payment.order_id),
     text('address', (payment) => payment.address),
-    text('quote_currency', (payment) => payment.quote?.currency ?? null),
-    number('quote_amount', (payment) => payment.quote?.amount ?? null),
-    number('quote_rate', (payment) => payment.quote?.rate ?? null),
-    text('quote_source', (payment) => payment.quote?.source ?? null),
-    text('quote_at', (payment) => payment.quote?.at ?? null),
-    number('tolerance_percent', (payment) => payment.tolerance?.percent ?? null),
-    number('tolerance_absolute', (payment) => payment.tolerance?.absolute ?? null),
+    text('quote_currency', (payment) => sentFields(payment).quote_currency),
+    number('quote_amount', (payment) => sentFields(payment).quote_amount),
+    number('quote_rate', (payment) => sentFields(payment).quote_rate),
+    text('quote_source', (payment) => sentFields(payment).quote_source),
+    text('quote_at', (payment) => sentFields(payment).quote_at),
+    number('tolerance_percent', (payment) => sentFields(payment).tolerance_percent),
+    number('tolerance_absolute', (payment) => sentFields(payment).tolerance_absolute),
     text('attempt_of', (payment) => payment.attempt_of),
     text('reissued_as', (payment) => payment.reissued_as),
     nested('metadata', (payment) => payment.metadata),
@@ -48,7 +48,20 @@ export const payments: Dataset<PaymentRow, Payment> = {
     text('paid_at', (payment) => payment.paid_at),
     text('confirmed_at', (payment) => payment.confirmed_at),
   ],
-  json: JSON.stringify,
+  json: (payment) => JSON.stringify({ ...payment, ...sentFields(payment) }),
+}
+
+/** Returns quote and tolerance as they were sent, by the names of their columns, which NDJSON has too. */
+function sentFields({ quote, tolerance }: Payment) {
+  return {
+    quote_currency: quote?.currency ?? null,
+    quote_amount: quote?.amount ?? null,
+    quote_rate: quote?.rate ?? null,
+    quote_source: quote?.source ?? null,
+    quote_at: quote?.at ?? null,
+    tolerance_percent: tolerance?.percent ?? null,
+    tolerance_absolute: tolerance?.absolute ?? null,
+  }
 }
 
 function narrow(sql: Queryable, { merchantId, filters }: Selection) {

@@ -9,9 +9,20 @@ export class LostExportError extends Error {
   override readonly name = 'LostExportError'
 }
 
-/** The files of the merchant would take more room than they may. */
+/** Files would take more room than they may. */
 export class ExportRoomError extends Error {
   override readonly name = 'ExportRoomError'
+
+  /** @param whose - Files of the job's merchant, or of all merchants together. */
+  constructor(readonly whose: keyof ExportRoom) {
+    super(`The files of exports take more room than they may (${whose})`)
+  }
+}
+
+/** Bytes, compressed, that files may take. */
+export interface ExportRoom {
+  readonly merchant: number
+  readonly all: number
 }
 
 /** Part of a file. */
@@ -27,14 +38,28 @@ export interface ExportPart {
 /**
  * Claims a job. An export of rows that may change begins again, because its parts are of another snapshot.
  *
- * @returns The row. `null` if the job has ended.
+ * @returns The row. `busy` if the job has to wait, because another one of its merchant is running. `null` if the
+ * job has ended.
  */
-export async function claimExport(sql: Sql, id: string): Promise<ExportJobRow | null> {
+export async function claimExport(sql: Sql, id: string): Promise<ExportJobRow | 'busy' | null> {
   return inTransaction(sql, async (tx) => {
+    // Jobs of a merchant that are claimed at once would not see each other.
+    await tx`
+      SELECT pg_advisory_xact_lock(hashtextextended('running export of ' || merchant_id, 0))
+      FROM export_jobs WHERE id = ${id}`
     const [row] = await tx<ExportJobRow[]>`
-      UPDATE export_jobs SET run = run + 1, status = 'running', updated_at = clock_timestamp()
-      WHERE id = ${id} AND status IN ('queued', 'running') RETURNING *`
-    if (!row) return null
+      UPDATE export_jobs job SET run = run + 1, status = 'running', updated_at = clock_timestamp()
+      WHERE id = ${id}
+        -- One that is running goes on, so that two which run already cannot wait for each other.
+        AND (status = 'running'
+             OR status = 'queued' AND NOT EXISTS (
+               SELECT 1 FROM export_jobs other
+               WHERE other.merchant_id = job.merchant_id AND other.status = 'running'))
+      RETURNING *`
+    if (!row) {
+      const [waiting] = await tx`SELECT 1 FROM export_jobs WHERE id = ${id} AND status = 'queued'`
+      return waiting ? 'busy' : null
+    }
     if (DATASETS[row.dataset].sequenced || row.run === 1) return row
     await deleteParts(tx, id)
     const [begun] = await tx<ExportJobRow[]>`
@@ -68,7 +93,6 @@ export async function expectRows(
 /**
  * Stores the next part.
  *
- * @param most - Bytes that the files of the merchant may take.
  * @throws LostExportError if another activity has claimed the job.
  * @throws ExportRoomError if there is no room.
  */
@@ -76,7 +100,7 @@ export async function storePart(
   sql: Sql,
   { id, run, merchant_id }: Pick<ExportJobRow, 'id' | 'run' | 'merchant_id'>,
   part: ExportPart,
-  most: number,
+  most: ExportRoom,
 ): Promise<void> {
   await inTransaction(sql, async (tx) => {
     const [row] = await tx<{ parts: number }[]>`
@@ -87,10 +111,12 @@ export async function storePart(
           updated_at = clock_timestamp()
       WHERE id = ${id} AND run = ${run} AND status = 'running' RETURNING parts`
     if (!row) throw new LostExportError(id)
-    const [kept] = await tx<{ bytes: bigint }[]>`
-      SELECT coalesce(sum(stored_bytes), 0)::bigint AS bytes FROM export_jobs
-      WHERE merchant_id = ${merchant_id} AND purged_at IS NULL`
-    if ((kept?.bytes ?? 0n) > BigInt(most)) throw new ExportRoomError(id)
+    const [kept] = await tx<{ merchant: bigint; all: bigint }[]>`
+      SELECT coalesce(sum(stored_bytes) FILTER (WHERE merchant_id = ${merchant_id}), 0)::bigint AS merchant,
+             coalesce(sum(stored_bytes), 0)::bigint AS all
+      FROM export_jobs WHERE purged_at IS NULL`
+    if ((kept?.merchant ?? 0n) > BigInt(most.merchant)) throw new ExportRoomError('merchant')
+    if ((kept?.all ?? 0n) > BigInt(most.all)) throw new ExportRoomError('all')
     await tx`
       INSERT INTO export_parts (export_id, number, bytes, body)
       VALUES (${id}, ${row.parts}, ${part.bytes}, ${part.body})`
