@@ -6,10 +6,10 @@ import { tryEach } from '../activities/operations/try-each.js'
 import type { Sql } from '../db/connect.js'
 import { markDeliveriesStarted } from '../db/events/log/mark-deliveries-started.js'
 import { clearPutOffDeliveries, putOffDelivery } from '../db/events/log/put-off-delivery.js'
+import type { UnstartedKind } from '../db/events/log/startable-deliveries.js'
 import {
   anyFullEndpoint,
   countBegunAtCircuits,
-  type UnstartedKind,
   unstartedDeliveries,
 } from '../db/events/log/unstarted-deliveries.js'
 import { startWebhookDelivery } from '../temporal/start.js'

@@ -12,6 +12,7 @@ import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { json, params, tags } from './endpoint-routes.js'
 import { endpointAudit, viewEndpoint } from './endpoint-view.js'
+import { followEndpoint } from './follow-endpoint.js'
 import { startCircuitSoon } from './start-circuit-soon.js'
 
 const pause = createRoute({
@@ -47,6 +48,7 @@ export function registerEndpointPauseRoutes(app: ApiApp, dependencies: ApiDepend
         if (moved.changed) await appendAudit(tx, endpointAudit(c, action, moved.endpoint, {}))
         return { moved, body: await keepAnswer(c, tx, 200, success(viewEndpoint(moved.endpoint))) }
       })
+      await followEndpoint(dependencies, id)
       if (moved.changed) startCircuitSoon(dependencies, moved.endpoint)
       return c.json(body, 200)
     })

@@ -28,6 +28,7 @@ import { keepAnswer } from '../middleware/idempotency.js'
 import { startSoon } from '../start/start-soon.js'
 import { json, params, tags } from './endpoint-routes.js'
 import { endpointAudit, viewDeleted, viewEndpoint } from './endpoint-view.js'
+import { followEndpoint } from './follow-endpoint.js'
 import { newEndpointSecret } from './new-endpoint-secret.js'
 import { startCircuitSoon } from './start-circuit-soon.js'
 
@@ -139,6 +140,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
       return endpoint
     })
     if (!changed) throw notFound('webhook endpoint', id)
+    if (body.status !== undefined) await followEndpoint(dependencies, id)
     if (body.url !== undefined || body.status !== undefined) startCircuitSoon(dependencies, changed)
     return c.json(success(viewEndpoint(changed)), 200)
   })
@@ -146,18 +148,19 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
   app.openapi(remove, async (c) => {
     const { id } = c.req.valid('param')
     const deleted = await inTransaction(sql, async (tx) => {
-      const found = await deleteEndpoint(tx, c.get('merchantId'), id)
-      if (found) await appendAudit(tx, endpointAudit(c, 'webhook_endpoint.deleted', found.endpoint, {}))
-      return found
+      const endpoint = await deleteEndpoint(tx, c.get('merchantId'), id)
+      if (endpoint) await appendAudit(tx, endpointAudit(c, 'webhook_endpoint.deleted', endpoint, {}))
+      return endpoint
     })
     if (!deleted) throw notFound('webhook endpoint', id)
+    const { waiting } = await followEndpoint(dependencies, id)
     // The rows are already cancelled. The signals only end the waits of their workflows sooner.
     startSoon(dependencies, `cancelling the deliveries of ${id}`, async (client) => {
       await Promise.allSettled(
-        deleted.waiting.map((eventId) => client.getHandle(webhookDeliveryId(eventId, id)).signal('cancel')),
+        waiting.map((eventId) => client.getHandle(webhookDeliveryId(eventId, id)).signal('cancel')),
       )
     })
-    startCircuitSoon(dependencies, deleted.endpoint)
-    return c.json(success(viewDeleted(deleted.endpoint)), 200)
+    startCircuitSoon(dependencies, deleted)
+    return c.json(success(viewDeleted(deleted)), 200)
   })
 }

@@ -14,6 +14,7 @@ import { newId } from '../../db/new-id.js'
 import type { EventType } from '../../domain/events/event.js'
 import { startWebhookCircuit } from '../../temporal/start.js'
 import { startSealer } from '../../workers/sealer.js'
+import { changeEndpoint } from '../stage/change-endpoint.js'
 import { storeHistory } from '../stage/histories.js'
 import type { WebhookPlatform } from '../stage/webhook-platform.js'
 import { startWebhookStage, type WebhookStage } from '../stage/webhook-stage.js'
@@ -250,7 +251,9 @@ test('holds what waits when the endpoint is disabled, and sends it when it is en
   const events = await happen(30)
   await untilAllWait(endpoint)
   const set = (status: 'active' | 'disabled') =>
-    platform.sql.begin((tx) => updateEndpoint(tx, platform.merchantId, endpoint.id, { status }))
+    changeEndpoint(platform.sql, endpoint.id, (tx) =>
+      updateEndpoint(tx, platform.merchantId, endpoint.id, { status }),
+    )
   await set('disabled')
   await startWebhookCircuit(platform.client.workflow, endpointOf(endpoint))
   for (const event of events) expect(await platform.handle(event, endpoint).result()).toBe('held')

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import type { Transaction } from '../../db/connect.js'
 import { appendEvent } from '../../db/events/log/append-event.js'
 import { deleteEndpoint } from '../../db/events/webhooks/delete-endpoint.js'
+import { moveDeliveries } from '../../db/events/webhooks/move-deliveries.js'
 import { redeliver } from '../../db/events/webhooks/redeliver.js'
 import { resumeStalledDeliveries } from '../../db/events/webhooks/resume-stalled-deliveries.js'
 import { rotateSecret } from '../../db/events/webhooks/rotate-secret.js'
@@ -17,6 +18,7 @@ import { formatWebhookSecret } from '../../domain/events/webhook-signature.js'
 import { sealSecret } from '../../vault/seal-secret.js'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { startSealer } from '../../workers/sealer.js'
+import { changeEndpoint } from '../stage/change-endpoint.js'
 import { storeHistory } from '../stage/histories.js'
 import { runReplay } from '../stage/run-replay.js'
 import type { WebhookPlatform } from '../stage/webhook-platform.js'
@@ -329,7 +331,7 @@ describe('a redelivery', () => {
 
 describe('an endpoint', () => {
   const set = (id: string, status: 'active' | 'disabled') =>
-    platform.sql.begin((tx) => updateEndpoint(tx, platform.merchantId, id, { status }))
+    changeEndpoint(platform.sql, id, (tx) => updateEndpoint(tx, platform.merchantId, id, { status }))
 
   test('receives nothing while it is disabled, and the held webhooks once it is enabled again', async () => {
     receiver.behave(answers(500))
@@ -378,8 +380,8 @@ describe('an endpoint', () => {
     const endpoint = await platform.endpoint(receiver.url)
     const event = await platform.happen()
     await until(async () => expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(1))
-    const deleted = await platform.sql.begin((tx) => deleteEndpoint(tx, platform.merchantId, endpoint.id))
-    expect(deleted?.waiting).toEqual([event])
+    await platform.sql.begin((tx) => deleteEndpoint(tx, platform.merchantId, endpoint.id))
+    expect((await moveDeliveries(platform.sql, endpoint.id)).waiting).toEqual([event])
     await platform.handle(event, endpoint).signal('retryNow')
     expect(await platform.handle(event, endpoint).result()).toBe('cancelled')
     expect(receiver.received).toHaveLength(1)

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
 import { moveEndpoint } from '../../db/events/webhooks/move-endpoint.js'
 import { startSealer } from '../../workers/sealer.js'
+import { changeEndpoint } from '../stage/change-endpoint.js'
 import { startWebhookStage, type WebhookStage } from '../stage/webhook-stage.js'
 import { answers, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 
@@ -24,7 +25,9 @@ afterAll(async () => {
 })
 
 const move = (endpoint: EndpointRow, status: 'active' | 'paused') =>
-  stage.database.sql.begin((tx) => moveEndpoint(tx, stage.platform.merchantId, endpoint.id, status))
+  changeEndpoint(stage.database.sql, endpoint.id, (tx) =>
+    moveEndpoint(tx, stage.platform.merchantId, endpoint.id, status),
+  )
 const idOf = (request: WebhookReceiver['received'][number]) => String(request.headers['webhook-id'])
 const append = () => stage.database.sql.begin((tx) => stage.platform.append(tx))
 

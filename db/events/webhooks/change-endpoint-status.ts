@@ -1,17 +1,16 @@
-/** Moves a webhook endpoint to another status, with its deliveries, its circuit and its events. */
+/** Moves a webhook endpoint to another status, with its circuit and its events. */
 
 import type { DisabledReason, EndpointStatus } from '../../../domain/events/endpoint-status.js'
 import type { WebhookEndpointDisabled, WebhookEndpointEnabled } from '../../../wire/event.js'
 import type { Transaction } from '../../connect.js'
 import { appendEvent } from '../log/append-event.js'
 import { type EndpointRow, endpointColumns } from './endpoint-row.js'
-import { holdDeliveries } from './hold-deliveries.js'
 import { resetCircuit } from './move-circuit.js'
-import { releaseDeliveries } from './release-deliveries.js'
 
 /**
- * Moves an endpoint. One that is no longer active holds its deliveries, and one that becomes active releases
- * them. A move to the same status changes nothing.
+ * Moves an endpoint. A move to the same status changes nothing. The caller lets its deliveries follow
+ * (`moveDeliveries`) after the commit, because there may be very many, and every transaction that adds an event of the
+ * merchant waits for the lock on the endpoint.
  *
  * @param endpoint - The endpoint, whose row the caller has locked. The lock waits for transactions that add
  * deliveries to it, so that none is missed.
@@ -29,12 +28,7 @@ export async function changeEndpointStatus(
   const [moved] = await tx<EndpointRow[]>`
     UPDATE webhook_endpoints SET status = ${status} WHERE id = ${id} RETURNING ${endpointColumns(tx)}`
   if (!moved) throw new Error(`The endpoint ${id} is gone although its row is locked`)
-  if (endpoint.status === 'active') {
-    // The deliveries come before the circuit, as in `recordAttempt`, so that neither waits for the other.
-    await holdDeliveries(tx, id)
-    await resetCircuit(tx, id)
-  }
-  if (status === 'active') await releaseDeliveries(tx, id)
+  if (endpoint.status === 'active') await resetCircuit(tx, id)
   if (status === 'disabled') {
     const data = { endpoint_id: id, reason } satisfies WebhookEndpointDisabled
     await appendEvent(tx, { merchantId, type: 'webhook_endpoint.disabled', subject: id, data, notTo: [id] })

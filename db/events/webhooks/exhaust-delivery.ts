@@ -20,6 +20,7 @@ const DELIVERY_EXHAUSTED = 'webhook.delivery_exhausted'
  */
 export async function exhaustDelivery(sql: Sql, delivery: LoadedAttempt, record: AttemptRecord) {
   return inTransaction(sql, async (tx) => {
+    await lockEndpoints(tx, delivery.merchant_id)
     const recorded = await recordAttempt(tx, { ...record, nextAttemptAt: null })
     if (!recorded?.written || recorded.status !== 'exhausted') return recorded
     await report(tx, delivery, record.deliveryId, record.error)
@@ -39,6 +40,7 @@ export async function exhaustWaiting(
   error: string,
 ): Promise<boolean> {
   return inTransaction(sql, async (tx) => {
+    await lockEndpoints(tx, delivery.merchant_id)
     const ended = await tx`
       UPDATE webhook_deliveries SET status = 'exhausted', next_attempt_at = NULL, circuit_wait_since = NULL
       WHERE id = ${deliveryId} AND status = 'pending' AND restarts = ${delivery.restarts}`
@@ -46,6 +48,14 @@ export async function exhaustWaiting(
     await report(tx, delivery, deliveryId, error)
     return true
   })
+}
+
+/**
+ * Locks the endpoints to which the exception may go, as its deliveries do, but before the delivery and the circuit. A
+ * change of an endpoint locks in the same order, so that neither waits for the other.
+ */
+async function lockEndpoints(tx: Transaction, merchantId: string): Promise<void> {
+  await tx`SELECT 1 FROM webhook_endpoints WHERE merchant_id = ${merchantId} ORDER BY id FOR KEY SHARE`
 }
 
 /** Raises the exception of an exhausted delivery and stores its audit entry. */

@@ -6,13 +6,15 @@ import { appendFailingEvent } from './append-failing-event.js'
 import { changeEndpointStatus } from './change-endpoint-status.js'
 import { findEndpoint } from './find-endpoint.js'
 import type { LoadedAttempt } from './load-attempt.js'
+import { moveDeliveries } from './move-deliveries.js'
 import { type AttemptRecord, type RecordedAttempt, recordAttempt } from './record-attempt.js'
+import { holdDelivery } from './set-delivery-status.js'
 
 /** HTTP status by which a receiver says that it wants no further webhooks. */
 export const GONE = 410
 
 /**
- * Records the attempt and disables the endpoint in one transaction: this delivery and all later ones are held.
+ * Records the attempt, disables the endpoint and holds this delivery in one transaction. The others are held after it.
  * The merchant's other endpoints receive a warning first. An answer from a URL that the endpoint no longer has
  * disables nothing.
  *
@@ -23,13 +25,14 @@ export async function recordGone(
   delivery: LoadedAttempt,
   record: AttemptRecord,
 ): Promise<RecordedAttempt | null> {
-  return inTransaction(sql, async (tx) => {
+  const gone = await inTransaction(sql, async (tx) => {
     const { endpoint_id: id, merchant_id: merchantId } = delivery
     // The endpoint is locked before its deliveries, as by a change of the endpoint.
     const endpoint = await findEndpoint(tx, merchantId, id, true)
     const recorded = await recordAttempt(tx, { ...record, nextAttemptAt: record.nextAttemptAt ?? record.at })
     if (!recorded?.written || !endpoint || endpoint.url !== delivery.url) return recorded
     if (endpoint.status !== 'active' && endpoint.status !== 'paused') return recorded
+    await holdDelivery(tx, record.deliveryId)
     await appendFailingEvent(tx, { id, merchantId }, 'gone')
     await changeEndpointStatus(tx, endpoint, 'disabled', 'gone')
     await appendAudit(tx, {
@@ -41,4 +44,6 @@ export async function recordGone(
     })
     return { ...recorded, status: recorded.status === 'pending' ? 'held' : recorded.status, circuit: null }
   })
+  await moveDeliveries(sql, delivery.endpoint_id)
+  return gone
 }

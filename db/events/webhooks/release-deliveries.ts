@@ -3,19 +3,29 @@
 import type { Transaction } from '../../connect.js'
 
 /**
- * Makes every held delivery of an endpoint pending. They take turns in the order of their events: the sealer
- * starts the next one when the attempt of the one before has a result (`unstartedDeliveries`).
+ * Makes the oldest held deliveries of an endpoint pending. They take turns in the order of their events: the sealer
+ * starts the next one when the attempt of the one before has a result (`unstartedDeliveries`). While the circuit of
+ * the endpoint is not closed, that decides whose turn it is.
+ *
+ * @returns How many it released.
  */
-export async function releaseDeliveries(tx: Transaction, endpointId: string): Promise<void> {
-  await tx`
-    WITH released AS (
-      UPDATE webhook_deliveries delivery
-      SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL, restarts = restarts + 1,
-          turn = event.position
-      FROM events event
-      WHERE delivery.endpoint_id = ${endpointId} AND delivery.status = 'held' AND event.id = delivery.event_id
+export async function releaseDeliveries(tx: Transaction, endpointId: string, most: number): Promise<number> {
+  const released = await tx`
+    WITH next AS MATERIALIZED (
+      SELECT id FROM webhook_deliveries WHERE endpoint_id = ${endpointId} AND status = 'held'
+      ORDER BY created_at LIMIT ${most}
+    ), locked AS MATERIALIZED (
+      SELECT delivery.id FROM next JOIN webhook_deliveries delivery ON delivery.id = next.id
+      WHERE delivery.status = 'held' ORDER BY delivery.id FOR NO KEY UPDATE OF delivery
     )
-    SELECT pg_notify('sealer', '')`
+    UPDATE webhook_deliveries delivery
+    SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL, restarts = restarts + 1,
+        turn = CASE WHEN NOT EXISTS (
+          SELECT FROM webhook_circuits WHERE endpoint_id = ${endpointId} AND state <> 'closed') THEN event.position END
+    FROM locked, events event
+    WHERE delivery.id = locked.id AND delivery.status = 'held' AND event.id = delivery.event_id`
+  if (released.count > 0) await tx`SELECT pg_notify('sealer', '')`
+  return released.count
 }
 
 /**

@@ -7,6 +7,7 @@ import { markDeliveriesStarted } from '../../../db/events/log/mark-deliveries-st
 import { sealEvents } from '../../../db/events/log/seal-events.js'
 import { moveEndpoint } from '../../../db/events/webhooks/move-endpoint.js'
 import { newId } from '../../../db/new-id.js'
+import { changeEndpoint } from '../../stage/change-endpoint.js'
 import { createTestEndpoint } from '../../stage/create-test-endpoint.js'
 import { MASTER_KEY } from '../../stage/test-api.js'
 import { createWebhookAttempts, type WebhookAttempts } from '../../stage/webhook-attempts.js'
@@ -51,8 +52,8 @@ async function released(hours: number) {
   await start()
   await sql`
     UPDATE webhook_deliveries SET window_started_at = window_started_at - ${hours} * interval '1 hour' WHERE id = ${id}`
-  await sql.begin((tx) => moveEndpoint(tx, merchantId, endpoint.id, 'paused'))
-  await sql.begin((tx) => moveEndpoint(tx, merchantId, endpoint.id, 'active'))
+  await changeEndpoint(sql, endpoint.id, (tx) => moveEndpoint(tx, merchantId, endpoint.id, 'paused'))
+  await changeEndpoint(sql, endpoint.id, (tx) => moveEndpoint(tx, merchantId, endpoint.id, 'active'))
   const attempt = (elapsedHours: number, asked = false) =>
     attemptDelivery(
       worker.dependencies,

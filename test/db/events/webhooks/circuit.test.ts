@@ -14,6 +14,7 @@ import { updateEndpoint } from '../../../../db/events/webhooks/update-endpoint.j
 import { waitForCircuit } from '../../../../db/events/webhooks/wait-for-circuit.js'
 import { newId } from '../../../../db/new-id.js'
 import { FAILURES_TO_OPEN } from '../../../../domain/events/circuit.js'
+import { changeEndpoint } from '../../../stage/change-endpoint.js'
 import { freshDatabase, type TestDatabase } from '../../../support/database.js'
 
 const TIMES = { spanMs: 60_000, intervalMs: 300_000 }
@@ -160,7 +161,7 @@ describe('an open circuit', () => {
       await endpoint.open()
       const waiting = endpoint.deliveries[FAILURES_TO_OPEN]?.id ?? ''
       expect(await waitForCircuit(database.sql, waiting)).not.toBeNull()
-      await database.sql.begin<unknown>((tx) =>
+      await changeEndpoint<unknown>(database.sql, endpoint.id, (tx) =>
         how === 'disabled'
           ? updateEndpoint(tx, endpoint.merchantId, endpoint.id, { status: 'disabled' })
           : deleteEndpoint(tx, endpoint.merchantId, endpoint.id),
@@ -290,7 +291,7 @@ describe('an endpoint that is disabled', () => {
     await sql.begin(async (tx) => {
       // The statement that stores a result locks the delivery first, and then the circuit.
       await tx`SELECT 1 FROM webhook_deliveries WHERE id = ${endpoint.deliveries[0]?.id ?? ''} FOR UPDATE`
-      disabled = sql.begin((other) =>
+      disabled = changeEndpoint(sql, endpoint.id, (other) =>
         updateEndpoint(other, endpoint.merchantId, endpoint.id, { status: 'disabled' }),
       )
       disabled.catch(() => {})

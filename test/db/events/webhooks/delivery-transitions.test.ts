@@ -15,6 +15,7 @@ import {
   DELIVERY_TRANSITIONS,
   type DeliveryStatus,
 } from '../../../../domain/events/delivery-status.js'
+import { changeEndpoint } from '../../../stage/change-endpoint.js'
 import { runReplay } from '../../../stage/run-replay.js'
 import { freshDatabase, type TestDatabase } from '../../../support/database.js'
 
@@ -64,12 +65,15 @@ const STEPS: Readonly<Record<string, () => Promise<unknown>>> = {
   'its workflow holds it': () => holdDelivery(database.sql, delivery),
   'its workflow cancels it': () => cancelDelivery(database.sql, delivery),
   'its endpoint is disabled': () =>
-    database.sql.begin((tx) => updateEndpoint(tx, 'm', ENDPOINT, { status: 'disabled' })),
-  'its endpoint is paused': () => database.sql.begin((tx) => moveEndpoint(tx, 'm', ENDPOINT, 'paused')),
-  'its endpoint is resumed': () => database.sql.begin((tx) => moveEndpoint(tx, 'm', ENDPOINT, 'active')),
+    changeEndpoint(database.sql, ENDPOINT, (tx) => updateEndpoint(tx, 'm', ENDPOINT, { status: 'disabled' })),
+  'its endpoint is paused': () =>
+    changeEndpoint(database.sql, ENDPOINT, (tx) => moveEndpoint(tx, 'm', ENDPOINT, 'paused')),
+  'its endpoint is resumed': () =>
+    changeEndpoint(database.sql, ENDPOINT, (tx) => moveEndpoint(tx, 'm', ENDPOINT, 'active')),
   'its endpoint is enabled': () =>
-    database.sql.begin((tx) => updateEndpoint(tx, 'm', ENDPOINT, { status: 'active' })),
-  'its endpoint is deleted': () => database.sql.begin((tx) => deleteEndpoint(tx, 'm', ENDPOINT)),
+    changeEndpoint(database.sql, ENDPOINT, (tx) => updateEndpoint(tx, 'm', ENDPOINT, { status: 'active' })),
+  'its endpoint is deleted': () =>
+    changeEndpoint(database.sql, ENDPOINT, (tx) => deleteEndpoint(tx, 'm', ENDPOINT)),
   'it is redelivered': () => database.sql.begin((tx) => redeliver(tx, 'm', delivery)),
   'its event is replayed': async () => {
     const endpoint = await findEndpoint(database.sql, 'm', ENDPOINT)

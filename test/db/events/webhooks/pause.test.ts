@@ -15,6 +15,7 @@ import { updateEndpoint } from '../../../../db/events/webhooks/update-endpoint.j
 import { newId } from '../../../../db/new-id.js'
 import type { DeliveryStatus } from '../../../../domain/events/delivery-status.js'
 import type { EventType } from '../../../../domain/events/event.js'
+import { changeEndpoint } from '../../../stage/change-endpoint.js'
 import { freshDatabase, type TestDatabase } from '../../../support/database.js'
 
 let database: TestDatabase
@@ -57,8 +58,8 @@ async function merchant(endpoints = 1) {
       await seal()
       return made
     },
-    pause: () => sql.begin((tx) => moveEndpoint(tx, merchantId, id, 'paused')),
-    resume: () => sql.begin((tx) => moveEndpoint(tx, merchantId, id, 'active')),
+    pause: () => changeEndpoint(sql, id, (tx) => moveEndpoint(tx, merchantId, id, 'paused')),
+    resume: () => changeEndpoint(sql, id, (tx) => moveEndpoint(tx, merchantId, id, 'active')),
     /** Starts what can be started. @returns The deliveries. */
     async start(): Promise<string[]> {
       const mine = (await unstartedDeliveries(sql, 'sendable', 100)).filter((each) => each.endpointId === id)
