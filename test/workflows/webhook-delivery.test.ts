@@ -390,6 +390,8 @@ describe('an endpoint', () => {
 
 describe('the sweeper and the sealer', () => {
   test('start a workflow again that was terminated', async () => {
+    // It cancels what the deleted endpoints of other tests have left.
+    await resumeStalledDeliveries(platform.sql, 3_600_000, 86_400_000)
     receiver.behave(answers(500))
     const endpoint = await platform.endpoint(receiver.url)
     const event = await platform.happen()
