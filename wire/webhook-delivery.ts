@@ -46,7 +46,10 @@ export const WebhookDelivery = z
           }),
         }),
       )
-      .readonly(),
+      .readonly()
+      .meta({
+        description: 'Oldest first. A list shows the newest 10 of each delivery, and one delivery all.',
+      }),
   })
   .meta({ id: 'WebhookDelivery', description: 'The delivery of one event to one endpoint.' })
 export type WebhookDelivery = z.infer<typeof WebhookDelivery>

@@ -20,7 +20,7 @@ const list = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/webhook-deliveries',
-  summary: 'Deliveries with their attempts, newest first',
+  summary: 'Deliveries, newest first, each with its newest 10 attempts',
   tags,
   request: {
     query: DeliveryFilter,
@@ -31,7 +31,7 @@ const get = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/webhook-deliveries/{id}',
-  summary: 'One delivery',
+  summary: 'One delivery with all of its attempts',
   tags,
   request: { params },
   responses: { 200: answer(WebhookDelivery) },

@@ -15,6 +15,8 @@ interface PlanNode {
 export interface ExplainedQuery {
   /** Rows that all scans have read, also those that a filter removed. */
   readonly rowsRead: number
+  /** Most rows that one named query (`WITH`) gave to those that read it, and so that were kept for them. */
+  readonly keptRows: number
   /** Names of the indexes used. */
   readonly indexes: readonly string[]
   /** Whether a table was read as a whole. */
@@ -54,6 +56,10 @@ export async function explainQuery(
   const scans = nodes.filter((node) => / Scan$/.test(node['Node Type']) && node['Node Type'] !== 'CTE Scan')
   return {
     rowsRead: scans.reduce((sum, node) => sum + rowsOf(node), 0),
+    keptRows: Math.max(
+      0,
+      ...nodes.filter((node) => node['Node Type'] === 'CTE Scan').map((node) => node['Actual Rows']),
+    ),
     indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
     sequential: scans.some((node) => node['Node Type'] === 'Seq Scan'),
   }

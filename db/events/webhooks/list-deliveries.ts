@@ -30,7 +30,7 @@ export interface DeliveryRow {
   readonly waiting_since: Date | null
   readonly created_at: Date
   readonly delivered_at: Date | null
-  /** Oldest first. */
+  /** Oldest first. A list has the newest ones alone. */
   readonly attempts: readonly AttemptRow[]
 }
 
@@ -61,15 +61,21 @@ const ONLY: Readonly<Record<FailureClass, Readonly<Record<string, boolean>>>> = 
   blocked: { blocked: true },
 }
 
+/** Attempts of each delivery that a list shows: a delivery may have hundreds, with a kilobyte each. */
+const LISTED_ATTEMPTS = 10
+
 /**
- * Returns the deliveries of a merchant that match every filter, the newest first. A page goes on after a delivery by
+ * Returns the deliveries of a merchant that match every filter, the newest first, each with its newest attempts. A page goes on after a delivery by
  * its time and id, which an index for each filter has.
+ *
+ * @param mostAttempts - Most attempts of each delivery. `null` for all.
  */
 export async function listDeliveries(
   sql: Queryable,
   merchantId: string,
   filter: DeliveryFilter,
   slice: Slice,
+  mostAttempts: number | null = LISTED_ATTEMPTS,
 ): Promise<DeliveryRow[]> {
   const { from_date: from, to_date: to } = filter
   return sql<DeliveryRow[]>`
@@ -109,17 +115,20 @@ export async function listDeliveries(
         'status_code', attempt.status_code, 'duration_ms', attempt.duration_ms, 'error', attempt.error,
         'failure_class', attempt.failure_class, 'answer', attempt.response
       ) ORDER BY attempt.number), '[]') AS attempts
-      FROM webhook_attempts attempt WHERE attempt.delivery_id = delivery.id
+      FROM (
+        SELECT * FROM webhook_attempts newest WHERE newest.delivery_id = delivery.id
+        ORDER BY newest.number DESC LIMIT ${mostAttempts}
+      ) attempt
     ) AS made
     ORDER BY delivery.created_at DESC, delivery.id DESC`
 }
 
-/** Returns one delivery of a merchant. `null` if there is none. */
+/** Returns one delivery of a merchant with all of its attempts. `null` if there is none. */
 export async function getDelivery(
   sql: Queryable,
   merchantId: string,
   id: string,
 ): Promise<DeliveryRow | null> {
-  const [row] = await listDeliveries(sql, merchantId, { id }, { before: null, offset: 0, take: 1 })
+  const [row] = await listDeliveries(sql, merchantId, { id }, { before: null, offset: 0, take: 1 }, null)
   return row ?? null
 }

@@ -368,6 +368,7 @@ describe('a replay that is interrupted', () => {
 })
 
 test('a step of a replay of all events reads no more of them than it sends', async () => {
+  endpoint = await create(['*'])
   await happen(300)
   const { sql } = api.database
   await sql`

@@ -1,7 +1,11 @@
 /** Lists of webhook deliveries and figures of endpoints at size: each filter reads what it shows, and little more. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type DeliveryFilter, listDeliveries } from '../../../../db/events/webhooks/list-deliveries.js'
+import {
+  type DeliveryFilter,
+  getDelivery,
+  listDeliveries,
+} from '../../../../db/events/webhooks/list-deliveries.js'
 import { measureEndpoint } from '../../../../db/events/webhooks/measure-endpoint.js'
 import { freshDatabase, type TestDatabase } from '../../../support/database.js'
 import { explainQuery } from '../../../support/explain-query.js'
@@ -96,4 +100,46 @@ test('reads the attempts of the window alone for the figures of an endpoint', as
   expect(rowsRead).toBeGreaterThan(100)
   expect(rowsRead).toBeLessThan(700)
   expect(sequential).toBe(false)
+})
+
+test('shows the newest attempts of each delivery in a list, and all of them of one delivery', async () => {
+  const { sql } = database
+  const id = 'whd_00005000'
+  await sql`
+    INSERT INTO webhook_attempts (delivery_id, number, at, duration_ms, error, failure_class, response, endpoint_id, test)
+    SELECT ${id}, n, now() - interval '400 days', 5, 'x', 'timeout', repeat('x', 1000), 'whe_rare', false
+    FROM generate_series(2, 288) n`
+  const page = { before: 'whd_00010000', offset: 0, take: PAGE }
+  const listed = await listDeliveries(sql, 'm', { endpoint_id: 'whe_rare' }, page)
+  expect(listed.map((row) => [row.id, row.attempts.map(({ number }) => number)])).toEqual([
+    [id, Array.from({ length: 10 }, (_, index) => 279 + index)],
+  ])
+  const one = await getDelivery(sql, 'm', id)
+  expect(one?.attempts.map(({ number }) => number)).toEqual(
+    Array.from({ length: 288 }, (_, index) => index + 1),
+  )
+})
+
+test('counts the attempts of a month without keeping each, as plain sums of them say', async () => {
+  const { sql } = database
+  await sql`UPDATE webhook_attempts SET duration_ms = (number * 7 + substr(delivery_id, 5)::int * 31) % 900
+            WHERE endpoint_id = 'whe_busy'`
+  const [plain] = await sql`
+    SELECT count(*)::int AS attempts, (count(*) FILTER (WHERE error IS NULL))::int AS successes,
+           percentile_disc(0.5) WITHIN GROUP (ORDER BY duration_ms) AS p50_ms,
+           percentile_disc(0.99) WITHIN GROUP (ORDER BY duration_ms) AS p99_ms
+    FROM webhook_attempts WHERE endpoint_id = 'whe_busy'`
+  expect(await measureEndpoint(sql, 'whe_busy', 30 * 86_400_000)).toEqual({
+    ...plain,
+    oldest_undelivered_at: null,
+    by_status_code: { 200: plain?.attempts },
+    by_failure_class: {},
+  })
+  const [most] = await sql<{ rows: number }[]>`
+    SELECT count(DISTINCT duration_ms)::int AS rows FROM webhook_attempts WHERE endpoint_id = 'whe_busy'`
+  const { keptRows } = await explainQuery(sql, (explained) =>
+    measureEndpoint(explained, 'whe_busy', 30 * 86_400_000),
+  )
+  expect(keptRows).toBeGreaterThan(0)
+  expect(keptRows).toBeLessThanOrEqual(most?.rows ?? 0)
 })
