@@ -52,7 +52,7 @@ export interface Swept {
   readonly exports?: number
   /** Circuits of webhook endpoints whose workflow was late. */
   readonly circuits: number
-  /** Replays of webhooks whose workflow was late, or whose last delivery has ended. */
+  /** Replays of webhooks whose workflow was late. */
   readonly replays: number
   /** Alerts that this sweep raised. */
   readonly alerts: number
@@ -138,9 +138,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
         ),
         exports: await attempt('exports', () => restartExports(dependencies)),
         circuits: await attempt('circuits', () => restartCircuits(dependencies)),
-        replays:
-          (await attempt('replays', () => restartReplays(dependencies))) +
-          (await attempt('results of replays', () => settleReplays(sql))),
+        replays: await attempt('replays', () => restartReplays(dependencies)),
         alerts: await attempt('alerts', async () => {
           const ended = await measureWithdrawals(sql)
           return dependencies.alerts ? watchWithdrawals(sql, networks, dependencies.alerts, ended) : 0
@@ -154,6 +152,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
         await purgeFailures(sql)
         return 0
       })
+      await attempt('results of replays', () => settleReplays(sql))
       await attempt('nonces', () => purgeNonces(sql))
       const { exportRetentionMs } = dependencies
       if (exportRetentionMs !== undefined) {
