@@ -563,7 +563,14 @@ test('goes on in another process after the worker was killed', async () => {
     const [row] = await sql<{ run: number }[]>`SELECT run FROM export_jobs WHERE id = ${id}`
     expect(row?.run).toBe(2)
     // The merchant's next job waited for this one.
-    await temporal.client.workflow.getHandle(exportId(next.id)).result()
+    const following = temporal.client.workflow.getHandle(exportId(next.id))
+    await following.result()
+    await storeHistory('export-job.waited', () => following.fetchHistory())
+    const events = (await following.fetchHistory()).events ?? []
+    expect(events.filter((event) => event.timerStartedEventAttributes)).not.toHaveLength(0)
+    // A worker that has many to choose from takes one of each merchant in turn.
+    const scheduled = events.flatMap((event) => event.activityTaskScheduledEventAttributes ?? [])
+    expect(new Set(scheduled.map(({ priority }) => priority?.fairnessKey))).toEqual(new Set([api.merchantId]))
     const waited: ExportJob = (await read(next.id)).json.data
     expect(waited).toMatchObject({ status: 'done' })
     expect(Date.parse(waited.finished_at ?? '')).toBeGreaterThanOrEqual(Date.parse(job.finished_at ?? ''))
