@@ -125,9 +125,9 @@ const eachEndpoint = (sql: Queryable, name: string, from: Fragment) => sql`
 const unstarted = (sql: Queryable) => sql`
   delivery.workflow_started_at IS NULL AND delivery.status = 'pending' AND delivery.turn IS NULL`
 
-/** An endpoint that is not active has its pending deliveries held. A deleted one has them cancelled by their workflow. */
+/** The pending deliveries of an endpoint that is not active are held or cancelled without a workflow (`moveDeliveries`). */
 const takesSome = (sql: Queryable) => sql`
-  endpoint.status NOT IN ('paused', 'disabled')
+  endpoint.status = 'active'
   AND NOT EXISTS (SELECT FROM full_endpoint WHERE full_endpoint.endpoint_id = endpoint.id)`
 
 const tables = (sql: Queryable) => sql`

@@ -87,8 +87,14 @@ test.each<[string, (tx: Transaction) => Promise<unknown>, UnstartedKind, boolean
     true,
   ],
   [
-    'that is paused a moment ago',
+    'that was paused a moment ago',
     (tx) => tx`UPDATE webhook_endpoints SET status = 'paused' WHERE id = 'whe_busy'`,
+    'sendable',
+    true,
+  ],
+  [
+    'that was deleted a moment ago',
+    (tx) => tx`UPDATE webhook_endpoints SET status = 'deleted' WHERE id = 'whe_busy'`,
     'sendable',
     true,
   ],
