@@ -153,3 +153,17 @@ test('a released delivery whose event cannot be sealed keeps no new ones of its 
   while ((await sealEvents(sql)) > 0) {}
   expect(await start()).toEqual([fresh])
 })
+
+test('a released delivery waits for a held one of an earlier event, which is released later', async () => {
+  await beside(async (tx) => {
+    await tx`UPDATE webhook_deliveries SET status = 'cancelled' WHERE id NOT IN ('whd_1_busy', 'whd_2_busy')`
+    await tx`UPDATE webhook_endpoints SET status = 'active'`
+    await tx`UPDATE webhook_deliveries SET status = 'held' WHERE id = 'whd_1_busy'`
+    await tx`UPDATE webhook_deliveries SET turn = event.position FROM events event
+             WHERE event.id = event_id AND webhook_deliveries.id = 'whd_2_busy'`
+    expect((await find(tx, 'sendable')).found).toEqual([])
+    await tx`UPDATE webhook_deliveries SET status = 'pending', turn = event.position FROM events event
+             WHERE event.id = event_id AND webhook_deliveries.id = 'whd_1_busy'`
+    expect((await find(tx, 'sendable')).found).toEqual(['whd_1_busy'])
+  })
+})
