@@ -748,7 +748,8 @@ describe('a withdrawal', () => {
     const fields = { ...formFor(page.html, 'ethereum', 'eth'), ...wanted, amount: '2.75' }
     const limited = await user.post(`${path}/check`, fields)
     expect(limited.html).toMatch(/data-error="amount">This is more than can be withdrawn now/)
-    expect(limited.html).not.toContain('2.5')
+    // The tags hold tokens and times, which may hold these digits by chance.
+    expect(limited.html.replaceAll(/<[^>]*>/g, ' ')).not.toContain('2.5')
     await setPolicy(2, { whitelist: { mode: 'required' } })
     const listed = await user.post(`${path}/check`, { ...fields, amount: '0.5' })
     expect(listed.html).toMatch(/data-error="to_address">Withdrawals to this address are not allowed/)
