@@ -6,9 +6,7 @@ import type { Queryable } from '../../connect.js'
 import { idFrom, idTo } from '../../id-range.js'
 import { members } from '../../members.js'
 import { accountsIn, type BalanceScope, depositsIn } from './balance-scope.js'
-
-/** A deposit that took longer than this until its credit is in `deposits_slow`. The index has the same figure. */
-export const USUALLY_PENDING_MS = 6 * 3_600_000
+import { slowDeposits, USUALLY_PENDING_MS } from './slow-deposits.js'
 
 export interface BalanceFilter extends BalanceScope {
   /** Instant of which the recorded balances are read. Default: now. */
@@ -145,9 +143,7 @@ function depositsOf(sql: Queryable, filter: BalanceFilter): PendingQuery<SqlRow[
               AND id >= ${idFrom('dep', new Date(asOf.getTime() - USUALLY_PENDING_MS))}
             UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND status IN ${pending}
             UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND status IN ${reserved}
-            UNION SELECT id FROM deposits
-            WHERE merchant_id = ${merchantId}
-              AND (epoch > 0 OR status = 'replaced' OR greatest(confirmed_at, credited_at) - detected_at > interval '6 hours'))`
+            UNION ${slowDeposits(sql, merchantId)})`
         : sql``
     return sql`
       SELECT network, coin, amount, past.status IN ${pending} AS pending, past.status IN ${reserved} AS screened

@@ -2,7 +2,8 @@
 
 import type { Queryable } from '../../connect.js'
 import { idFrom, idTo } from '../../id-range.js'
-import { getBalances, USUALLY_PENDING_MS } from '../balances/get-balances.js'
+import { getBalances } from '../balances/get-balances.js'
+import { slowDeposits, USUALLY_PENDING_MS } from '../balances/slow-deposits.js'
 
 /** Half-open window of a report. */
 export interface Window {
@@ -51,9 +52,7 @@ export async function readSettlement(
         SELECT id FROM deposits
         WHERE merchant_id = ${merchantId} AND id < ${idTo('dep', to)}
           AND id >= ${idFrom('dep', new Date(from.getTime() - USUALLY_PENDING_MS))}
-        UNION SELECT id FROM deposits
-        WHERE merchant_id = ${merchantId}
-          AND (epoch > 0 OR status = 'replaced' OR greatest(confirmed_at, credited_at) - detected_at > interval '6 hours'))
+        UNION ${slowDeposits(sql, merchantId)})
       GROUP BY network, coin`,
     sql<DurationRow[]>`
       SELECT network, coin, count(*), percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (

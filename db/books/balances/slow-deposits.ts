@@ -1,0 +1,18 @@
+/** Finds the deposits that took long, so that a question about the past need not read all that a merchant ever had. */
+
+import type { PendingQuery, Row } from 'postgres'
+import type { Queryable } from '../../connect.js'
+
+/** A deposit that took longer than this until its credit is among the slow ones. */
+export const USUALLY_PENDING_MS = 6 * 3_600_000
+
+/**
+ * Returns a query for the ids of a merchant's deposits that took longer than usual, were mined again or were
+ * replaced. The condition is that of the index `deposits_slow`, figure by figure.
+ */
+export function slowDeposits(sql: Queryable, merchantId: string): PendingQuery<Row[]> {
+  return sql`
+    SELECT id FROM deposits
+    WHERE merchant_id = ${merchantId}
+      AND (epoch > 0 OR status = 'replaced' OR greatest(confirmed_at, credited_at) - detected_at > interval '6 hours')`
+}
