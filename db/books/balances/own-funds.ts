@@ -1,4 +1,4 @@
-/** Says what a merchant's own account may pay, and keeps other payments from using the same funds meanwhile. */
+/** Says what a user or the merchant's own account may pay, and keeps the own account from using the same funds. */
 
 import type { Transaction } from '../../connect.js'
 
@@ -46,13 +46,29 @@ export async function takeUserFunds(
   coin: string,
   owner: string,
 ): Promise<bigint> {
-  const [row] = await tx<{ available: bigint }[]>`
-    SELECT coalesce((
-             SELECT -balance FROM ledger_accounts
-             WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin} AND kind = 'available'
-               AND owner = ${owner}), 0)::numeric AS available
+  const [row] = await tx<{ available: bigint | null }[]>`
+    SELECT (${userFunds(tx, merchantId, network, coin, owner)}) AS available
     FROM pg_advisory_xact_lock_shared(hashtextextended(${lockName(merchantId, network, coin)}, 0))`
   return row?.available ?? 0n
+}
+
+/** Returns what a user has, in base units, and keeps nothing. */
+export async function readUserFunds(
+  tx: Transaction,
+  merchantId: string,
+  network: string,
+  coin: string,
+  owner: string,
+): Promise<bigint> {
+  const [row] = await tx<{ available: bigint }[]>`${userFunds(tx, merchantId, network, coin, owner)}`
+  return row?.available ?? 0n
+}
+
+function userFunds(tx: Transaction, merchantId: string, network: string, coin: string, owner: string) {
+  return tx`
+    SELECT -balance AS available FROM ledger_accounts
+    WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin} AND kind = 'available'
+      AND owner = ${owner}`
 }
 
 function lockName(merchantId: string, network: string, coin: string): string {

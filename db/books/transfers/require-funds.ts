@@ -3,7 +3,7 @@
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { Transaction } from '../../connect.js'
-import { takeOwnFunds } from '../balances/own-funds.js'
+import { readUserFunds, takeOwnFunds } from '../balances/own-funds.js'
 import type { NewTransfer } from './transfer-row.js'
 
 /**
@@ -14,23 +14,9 @@ import type { NewTransfer } from './transfer-row.js'
  */
 export async function requireFunds(tx: Transaction, request: NewTransfer): Promise<void> {
   const { merchantId, network, coin, from } = request
-  const available =
-    from === null
-      ? await takeOwnFunds(tx, merchantId, network.name, coin.name)
-      : await readUserFunds(tx, request, from)
+  const asset = [merchantId, network.name, coin.name] as const
+  const available = await (from === null ? takeOwnFunds(tx, ...asset) : readUserFunds(tx, ...asset, from))
   if (available < request.amount) throw insufficient(request, available)
-}
-
-async function readUserFunds(
-  tx: Transaction,
-  { merchantId, network, coin }: NewTransfer,
-  owner: string,
-): Promise<bigint> {
-  const [row] = await tx<{ available: bigint }[]>`
-    SELECT -balance AS available FROM ledger_accounts
-    WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name} AND kind = 'available'
-      AND owner = ${owner}`
-  return row?.available ?? 0n
 }
 
 /** Returns the error of a sender who has too little. */
