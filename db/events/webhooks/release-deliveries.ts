@@ -1,6 +1,7 @@
 /** Releases the held deliveries of an endpoint that is active again. */
 
 import type { Transaction } from '../../connect.js'
+import { lockOldest } from './lock-oldest.js'
 
 /**
  * Makes the oldest held deliveries of an endpoint pending. They take turns in the order of their events: the sealer
@@ -11,13 +12,7 @@ import type { Transaction } from '../../connect.js'
  */
 export async function releaseDeliveries(tx: Transaction, endpointId: string, most: number): Promise<number> {
   const released = await tx`
-    WITH next AS MATERIALIZED (
-      SELECT id FROM webhook_deliveries WHERE endpoint_id = ${endpointId} AND status = 'held'
-      ORDER BY created_at LIMIT ${most}
-    ), locked AS MATERIALIZED (
-      SELECT delivery.id FROM next JOIN webhook_deliveries delivery ON delivery.id = next.id
-      WHERE delivery.status = 'held' ORDER BY delivery.id FOR NO KEY UPDATE OF delivery
-    )
+    WITH ${lockOldest(tx, endpointId, 'held', most)}
     UPDATE webhook_deliveries delivery
     SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL, restarts = restarts + 1,
         turn = CASE WHEN NOT EXISTS (
