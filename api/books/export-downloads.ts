@@ -3,8 +3,8 @@
 import type { Context } from 'hono'
 import type { ExportJobRow } from '../../db/exports/jobs/job-row.js'
 import { streamsLimited } from '../../db/exports/take-stream-slot.js'
+import { createSlots } from '../../domain/create-slots.js'
 import type { ApiDependencies, ApiEnv } from '../context.js'
-import { createSlots } from './create-slots.js'
 
 /**
  * Downloads at the same time. Each holds one part of its file: about 5 MB, or three times as much where most

@@ -4,9 +4,9 @@ import type { ExportRequest } from '../../db/exports/dataset.js'
 import { exportHead, readExport } from '../../db/exports/read-export.js'
 import { settleTime } from '../../db/exports/settle-time.js'
 import { streamsLimited, takeStreamSlot } from '../../db/exports/take-stream-slot.js'
+import { createSlots } from '../../domain/create-slots.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiDependencies } from '../context.js'
-import { createSlots } from './create-slots.js'
 
 /**
  * Streams of one process. Each holds two pages (at most 2,000 rows of the ledger, about 1 MB of text) and a

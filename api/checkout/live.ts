@@ -8,6 +8,7 @@ import type { Sql } from '../../db/connect.js'
 import { followNotices } from '../../db/notices.js'
 import { type Checkout, readCheckouts, readHeights } from '../../db/payments/read-checkout.js'
 import type { Networks } from '../../domain/chain/network.js'
+import { createSlots } from '../../domain/create-slots.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Language } from '../pages/language.js'
 import { renderMain } from './page.js'
@@ -56,7 +57,8 @@ export interface LiveOptions {
 
 interface Stream {
   readonly language: Language
-  readonly sender: string
+  /** Gives its place to another stream. */
+  readonly free: () => void
   version: string
   readonly controller: ReadableStreamDefaultController<Uint8Array>
 }
@@ -75,8 +77,7 @@ const HEARTBEAT = encoder.encode(':\n\n')
 export function createLiveCheckouts(options: LiveOptions): LiveCheckouts {
   const { sql, networks, log } = options
   const watched = new Map<string, Watched>()
-  const senders = new Map<string, number>()
-  let open = 0
+  const slots = createSlots()
   const changed = new Set<string>()
   let collecting: NodeJS.Timeout | null = null
   let heights: ReadonlyMap<string, bigint> | null = null
@@ -136,10 +137,7 @@ export function createLiveCheckouts(options: LiveOptions): LiveCheckouts {
     const page = watched.get(id)
     if (!page?.streams.delete(stream)) return
     if (page.streams.size === 0) watched.delete(id)
-    open -= 1
-    const left = (senders.get(stream.sender) ?? 0) - 1
-    if (left > 0) senders.set(stream.sender, left)
-    else senders.delete(stream.sender)
+    stream.free()
   }
 
   /** Refreshes the pages that count confirmations on chains whose scanned height moved. */
@@ -188,8 +186,7 @@ export function createLiveCheckouts(options: LiveOptions): LiveCheckouts {
 
   return {
     open({ paymentId, language, version, sender }) {
-      const own = senders.get(sender) ?? 0
-      if (open >= options.most || own >= options.mostPerSender) {
+      if (slots.taken('all') >= options.most || slots.taken(sender) >= options.mostPerSender) {
         throw new KeyturnError(
           'RATE_LIMITED',
           'Too many live pages are open. The page itself can be loaded',
@@ -204,12 +201,10 @@ export function createLiveCheckouts(options: LiveOptions): LiveCheckouts {
       return new ReadableStream<Uint8Array>(
         {
           start(controller) {
-            stream = { language, sender, version, controller }
+            stream = { language, free: slots.take([sender, 'all']), version, controller }
             const page = watched.get(paymentId) ?? { streams: new Set(), countsOn: null }
             watched.set(paymentId, page)
             page.streams.add(stream)
-            open += 1
-            senders.set(sender, own + 1)
             const retry = Math.round(RECONNECT_MS * (1 + Math.random()))
             controller.enqueue(encoder.encode(`retry: ${retry}\n\n`))
             // The payment may have changed since the page was rendered.
@@ -220,7 +215,7 @@ export function createLiveCheckouts(options: LiveOptions): LiveCheckouts {
         new CountQueuingStrategy({ highWaterMark: MOST_BEHIND }),
       )
     },
-    count: () => open,
+    count: () => slots.taken('all'),
     async close() {
       for (const timer of timers) clearInterval(timer)
       if (collecting !== null) clearTimeout(collecting)
