@@ -43,9 +43,9 @@ export interface UnstartedDelivery {
  * `recordAttempt` wakes the sealer when another turn comes.
  *
  * Those that became pending again without a person's request for the single one come last, and so does what a replay
- * has requested. They are old and
- * may be many, after a replay, and would keep the new ones of other endpoints waiting. Those that were released
- * when their endpoint was resumed take turns: one at a time by sequence, the next after the attempt of the one before.
+ * has requested. They are old and may be many, and would keep the new ones of other endpoints waiting. Those that were
+ * released when their endpoint was resumed take turns: one at a time by sequence, the next after the attempt of the one
+ * before.
  */
 export async function unstartedDeliveries(
   sql: Queryable,
