@@ -64,10 +64,11 @@ export const oldest = (sql: Queryable, again: boolean, most: number) => sql`
   SELECT delivery.*
   FROM (
     SELECT lane.endpoint_id FROM lane
-    CROSS JOIN LATERAL (${ofEndpoint(sql, sql`lane.endpoint_id`, again, 1)}) head
-    ORDER BY head.created_at, head.position LIMIT ${most}
+    CROSS JOIN LATERAL (${ofEndpoint(sql, sql`lane.endpoint_id`, again, sql`delivery.created_at`, 1)}) head
+    ORDER BY head.created_at LIMIT ${most}
   ) nearest
-  CROSS JOIN LATERAL (${ofEndpoint(sql, sql`nearest.endpoint_id`, again, most)}) delivery`
+  CROSS JOIN LATERAL (
+    ${ofEndpoint(sql, sql`nearest.endpoint_id`, again, sql`delivery.created_at, event.position`, most)}) delivery`
 
 /** Returns the deliveries that a person requested, and those of replays, which come last. */
 export const requested = (sql: Queryable, most: number) => {
@@ -140,21 +141,32 @@ const columns = (sql: Queryable, again: boolean) => sql`
   delivery.id, delivery.event_id, delivery.endpoint_id, delivery.merchant_id, event.type, endpoint.url,
   delivery.restarts, delivery.start_failures, delivery.created_at, event.position, ${again}::boolean AS again`
 
-const ofEndpoint = (sql: Queryable, endpointId: Fragment, again: boolean, most: number) => sql`
+const ofEndpoint = (
+  sql: Queryable,
+  endpointId: Fragment,
+  again: boolean,
+  order: Fragment,
+  most: number,
+) => sql`
   SELECT ${columns(sql, again)} FROM ${tables(sql)}
   WHERE delivery.endpoint_id = ${endpointId} AND ${unstarted(sql)} AND NOT delivery.requested
     AND least(delivery.restarts, 1) = ${again ? 1 : 0} AND ${ready(sql)}
-  ORDER BY delivery.created_at, event.position LIMIT ${most}`
+  ORDER BY ${order} LIMIT ${most}`
 
-/** The delivery is not postponed, and the earlier events of its object had their first attempts. */
+/**
+ * The delivery is not postponed, and the earlier events of its object had their first attempts. Each earlier event is
+ * looked up by the key of its delivery. A join could instead begin at the pending deliveries, which seem few while the
+ * statistics are from a quiet time, and would then read all of them for each delivery of a burst.
+ */
 const ready = (sql: Queryable) => sql`
   (delivery.start_after IS NULL OR delivery.start_after < clock_timestamp())
   AND (delivery.attempts > 0
        OR delivery.created_at < clock_timestamp() - make_interval(secs => ${TURN_LIMIT_SECONDS})
        OR NOT EXISTS (
          SELECT FROM (
-           SELECT id FROM events WHERE subject = event.subject AND position < event.position
-           ORDER BY position DESC LIMIT ${LOOK_BACK}
-         ) earlier
-         JOIN webhook_deliveries before ON before.event_id = earlier.id AND before.endpoint_id = delivery.endpoint_id
-         WHERE before.status = 'pending' AND before.attempts = 0))`
+           SELECT (SELECT before.status = 'pending' AND before.attempts = 0 FROM webhook_deliveries before
+                   WHERE before.event_id = earlier.id AND before.endpoint_id = delivery.endpoint_id) AS waits
+           FROM events earlier WHERE earlier.subject = event.subject AND earlier.position < event.position
+           ORDER BY earlier.position DESC LIMIT ${LOOK_BACK}
+         ) turn
+         WHERE turn.waits))`

@@ -167,3 +167,37 @@ test('a released delivery waits for a held one of an earlier event, which is rel
     expect((await find(tx, 'sendable')).found).toEqual(['whd_1_busy'])
   })
 })
+
+test('the earlier events of each delivery are looked up one by one when a burst follows a quiet time', async () => {
+  const BURST = 300
+  const SUBJECTS = 100
+  const quiet = await freshDatabase()
+  const { sql } = quiet
+  try {
+    // The statistics know no pending delivery, as after a day on which each was delivered at once.
+    await sql.unsafe(
+      'ALTER TABLE webhook_deliveries SET (autovacuum_enabled = false); ALTER TABLE events SET (autovacuum_enabled = false)',
+    )
+    await sql`INSERT INTO merchants (id, name) VALUES ('m', 'M')`
+    await sql`
+      INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed, event_types)
+      VALUES ('whe_1', 'm', 'https://merchant.example/', '', '{signer.offline}')`
+    const fill = (first: number, status: string) => sql`
+      WITH happened AS (
+        INSERT INTO events (id, merchant_id, type, subject, occurred_at, data, sequence, body)
+        SELECT 'evt_' || n, 'm', 'signer.offline', 'sig_' || n % ${SUBJECTS}::int, now(), '{}', n, ''
+        FROM generate_series(${first}::int, ${first + BURST - 1}::int) AS n RETURNING id)
+      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, event_type, status, attempts)
+      SELECT 'whd_' || id, 'm', id, 'whe_1', 'signer.offline', ${status}, ${status === 'pending' ? 0 : 1} FROM happened`
+    for (let round = 0; round < 5; round++) await fill(1 + round * BURST, 'delivered')
+    await sql`ANALYZE`
+    await fill(1 + 5 * BURST, 'pending')
+    await inTransaction(sql, async (tx) => {
+      const { read, found } = await find(tx, 'sendable', BURST)
+      expect(found).toHaveLength(SUBJECTS)
+      expect(read).toBeLessThan(BURST * 30)
+    })
+  } finally {
+    await quiet.drop()
+  }
+})
