@@ -25,7 +25,16 @@ export interface ApiDependencies {
 }
 
 /** Scopes of API keys. A key has a set of them, and none implies another. */
-export const SCOPES = ['read', 'payments', 'withdrawals', 'approvals', 'webhooks', 'policy', 'admin'] as const
+export const SCOPES = [
+  'read',
+  'payments',
+  'withdrawals',
+  'approvals',
+  'webhooks',
+  'policy',
+  'reconciliation',
+  'admin',
+] as const
 export type Scope = (typeof SCOPES)[number]
 
 /** Values of `c.get(…)` in a route under `/api/v1`. All are set once the request is authenticated. */
@@ -49,6 +58,10 @@ export interface ApiVariables {
   rateLimitPerMinute: number
   /** Body as sent. Empty if there is none. */
   rawBody: Uint8Array
+  /** SHA-256 of the body in hex where it is an upload. Absent where `rawBody` has the body. */
+  bodySha256: string | undefined
+  /** File that was uploaded. Absent on routes without uploads. */
+  upload: Upload | undefined
   /** Path with query as sent, which the client signed. */
   sentPath: string
   /** Idempotent request of a POST with an Idempotency-Key; see `keepAnswer`. */
@@ -56,6 +69,13 @@ export interface ApiVariables {
   /** Set under `/signer/v1` if an enrolled signer signed the request, or if the request enrols its signer. */
   signerKnown: true | undefined
   dependencies: ApiDependencies
+}
+
+/** An uploaded file on the disk, which is deleted after the request. */
+export interface Upload {
+  readonly path: string
+  readonly bytes: number
+  readonly format: 'csv' | 'ndjson'
 }
 
 /** Parts of Node's request and answer that the API needs. Tests pass it as the third argument of `app.request`. */

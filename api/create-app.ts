@@ -21,6 +21,7 @@ import { knownRoute, nothingHere, unknownRoute } from './middleware/known-route.
 import { jsonBody, readBody } from './middleware/read-body.js'
 import { refuseQuery } from './middleware/refuse-query.js'
 import { requestContext } from './middleware/request-context.js'
+import { spoolUpload } from './middleware/spool-upload.js'
 import { registerDocumentationRoutes } from './operations/documentation.js'
 import { registerOperationRoutes } from './operations/operations.js'
 import { registerSharedAssets } from './pages/assets.js'
@@ -64,11 +65,12 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
     trustedProxies: environment.KEYTURN_TRUSTED_PROXIES,
   })
   app.use(path, identify({ keys, guard }))
+  const factsOf = createRouteFacts(app)
+  app.use(path, spoolUpload({ factsOf, limit: environment.KEYTURN_UPLOAD_LIMIT }))
   app.use(path, readBody(environment.KEYTURN_BODY_LIMIT))
   app.use(path, authenticate({ windowMs, guard }))
   app.use(path, admitOnce({ claim: createNonceClaims(sql), windowMs }))
   app.use(path, allowIp(environment.KEYTURN_TRUSTED_PROXIES))
-  const factsOf = createRouteFacts(app)
   app.use(path, refuseQuery(factsOf))
   app.use(path, jsonBody(factsOf))
 

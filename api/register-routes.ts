@@ -4,6 +4,7 @@ import { registerBalanceTotalsRoute } from './books/balance-totals.js'
 import { registerBalanceRoutes } from './books/balances.js'
 import { registerExportJobRoutes } from './books/export-jobs.js'
 import { registerExportRoutes } from './books/exports.js'
+import { registerReconciliationRoutes } from './books/reconciliation.js'
 import { registerSettlementReportRoute } from './books/settlement-report.js'
 import { registerTransferRoutes } from './books/transfers.js'
 import { registerCashierSessionRoutes } from './cashier/sessions.js'
@@ -55,6 +56,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerPaymentRoutes(app, dependencies)
   registerPolicyRoutes(app, dependencies)
   registerPolicyChangeRoutes(app, dependencies)
+  registerReconciliationRoutes(app, dependencies)
   registerSettlementReportRoute(app, dependencies)
   registerTransferRoutes(app, dependencies)
   registerWalletRoutes(app, dependencies)

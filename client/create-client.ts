@@ -33,6 +33,7 @@ import { checkAddress, type ExportedXpub } from './check-address.js'
 import { exportCalls } from './exports.js'
 import { paymentCalls } from './payments.js'
 import { payoutCalls } from './payouts.js'
+import { reconciliationCalls } from './reconciliation.js'
 import { createOpener, createSender, type SenderOptions } from './send-request.js'
 
 /** Time for a conformance test, of which the platform needs at most 90 s. */
@@ -124,6 +125,7 @@ export function createClient(options: ClientOptions) {
       /** Reads how a month (`2026-11`) settled: float, and times of deposits and withdrawals. */
       settlement: (query: SettlementQuery) => page<SettlementReport>('/reports/settlement', query),
     },
+    reconciliation: reconciliationCalls(calls),
     transfers: {
       /** Moves an available amount between users, or a user and the merchant (`null`), on the books alone. */
       create: (transfer: NewTransfer, sent?: Sent) => post<Transfer>('/transfers', transfer, sent),

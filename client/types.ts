@@ -78,6 +78,14 @@ export type { Payout } from '../wire/payout.js'
 export type { PolicyChange, PolicyEdit, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 export type { Priority } from '../wire/priority.js'
 export type { Reason } from '../wire/reason.js'
+export type {
+  Difference,
+  DifferenceFilter,
+  FoundDifference,
+  NewReconciliationRun,
+  ReconciliationCheck,
+  ReconciliationRun,
+} from '../wire/reconciliation.js'
 export type { SettlementQuery, SettlementReport } from '../wire/report.js'
 export type { Risk } from '../wire/risk.js'
 export type {

@@ -75,6 +75,8 @@ const schema = z.object({
   KEYTURN_LIVE_PAGES: z.coerce.number().int().min(0).default(10_000),
   KEYTURN_LIVE_PAGES_PER_ADDRESS: z.coerce.number().int().min(0).default(1_000),
   KEYTURN_BODY_LIMIT: z.coerce.number().int().default(1_048_576),
+  /** Most bytes of an uploaded file. It is kept on the disk while the request lasts. */
+  KEYTURN_UPLOAD_LIMIT: z.coerce.number().int().min(1).default(268_435_456),
   /**
    * Time that a request waits for a lock in PostgreSQL, and that a statement may run, before the answer is
    * 503.
@@ -174,6 +176,8 @@ const schema = z.object({
   KEYTURN_EXPORT_STORAGE_TOTAL: z.coerce.number().int().min(0).default(20_000_000_000),
   /** Time for which a link to a file works. */
   KEYTURN_EXPORT_LINK: duration('15m'),
+  /** Reconciliations of one merchant that may be open at the same time. */
+  KEYTURN_RECONCILIATION_RUNS: z.coerce.number().int().min(1).default(5),
   KEYTURN_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 

@@ -39,6 +39,7 @@ export type IdPrefix =
   | 'trf'
   | 'whr'
   | 'exp'
+  | 'rec'
 
 let lastTime = 0
 let counter = 0

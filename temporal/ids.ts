@@ -40,6 +40,9 @@ export const batchId = (id: string): string => `batch:${id}`
 /** Returns the id of the workflow of an export job. */
 export const exportId = (id: string): string => `export:${id}`
 
+/** Returns the id of a run of the reconciliation. */
+export const reconciliationId = (id: string): string => `reconciliation:${id}`
+
 /** Workflow type of each kind of control change. */
 export const CONTROL_CHANGE_WORKFLOW = {
   policy: 'policyChange',

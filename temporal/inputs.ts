@@ -126,6 +126,14 @@ export interface ExportInput {
   readonly title: string
 }
 
+export interface ReconciliationInput {
+  /** Id of the row (`rec_…`). */
+  readonly id: string
+  readonly merchantId: string
+  /** Title that operators see: what the books are compared with. */
+  readonly title: string
+}
+
 export interface ChainWatcherInput {
   readonly network: string
 }

@@ -18,6 +18,7 @@ import {
   depositId,
   exportId,
   paymentId,
+  reconciliationId,
   webhookCircuitId,
   webhookDeliveryId,
   webhookReplayId,
@@ -31,6 +32,7 @@ import type {
   DepositInput,
   ExportInput,
   PaymentInput,
+  ReconciliationInput,
   WebhookCircuitInput,
   WebhookDeliveryInput,
   WebhookReplayInput,
@@ -267,6 +269,23 @@ export async function startControlChange(
 export async function startExport(client: WorkflowClient, input: ExportInput): Promise<boolean> {
   return start(client, 'exportJob', exportId(input.id), TASK_QUEUE.core, input, {
     summary: `Export of ${input.title}`,
+    attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
+    again: false,
+  })
+}
+
+/**
+ * Starts the workflow of a run of the reconciliation, or finds it. A second run follows only if the first did not
+ * complete.
+ *
+ * @returns Whether this call started it.
+ */
+export async function startReconciliationRun(
+  client: WorkflowClient,
+  input: ReconciliationInput,
+): Promise<boolean> {
+  return start(client, 'reconciliation', reconciliationId(input.id), TASK_QUEUE.core, input, {
+    summary: `Reconciliation: ${input.title}`,
     attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
     again: false,
   })

@@ -10,6 +10,7 @@ import type {
   DepositInput,
   ExportInput,
   PaymentInput,
+  ReconciliationInput,
   WithdrawalInput,
 } from './inputs.js'
 import { type LostFiring, listLostFirings, restartFiring } from './lost-firings.js'
@@ -20,6 +21,7 @@ import {
   startControlChange,
   startDeposit,
   startExport,
+  startReconciliationRun,
   startWebhookCircuit,
   startWebhookReplay,
   startWithdrawal,
@@ -75,6 +77,16 @@ export interface ExportGate {
   startExport(input: ExportInput): Promise<boolean>
 }
 
+/** Access to reconciliations, for the sweeper and what starts them. */
+export interface ReconciliationGate {
+  /**
+   * Starts the workflow of a run of the reconciliation, or finds it, running or closed.
+   *
+   * @returns Whether this call started it.
+   */
+  startReconciliationRun(input: ReconciliationInput): Promise<boolean>
+}
+
 /** Access to the circuits of webhook endpoints, for attempts and the sweeper. */
 export interface CircuitGate {
   /** Starts the workflow of an endpoint's circuit, or signals a running one to read the circuit again. */
@@ -99,7 +111,13 @@ export interface ReplayGate {
 /** Creates the gate to a Temporal server. */
 export function createWorkflowGate(
   client: WorkflowClient,
-): WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate & ReplayGate & ExportGate {
+): WorkflowGate &
+  ControlChangeGate &
+  ConsolidationGate &
+  CircuitGate &
+  ReplayGate &
+  ExportGate &
+  ReconciliationGate {
   return {
     startDeposit: (input) => startDeposit(client, input),
     wakePayment: (payment) => wakePayment(client, payment),
@@ -107,6 +125,7 @@ export function createWorkflowGate(
     startBatch: (input) => startBatch(client, input),
     startControlChange: (input) => startControlChange(client, input),
     startExport: (input) => startExport(client, input),
+    startReconciliationRun: (input) => startReconciliationRun(client, input),
     startConsolidation: (input) => startConsolidation(client, input),
     startChainWatcher: (input) => startChainWatcher(client, input),
     startWebhookCircuit: (endpoint) => startWebhookCircuit(client, endpoint),

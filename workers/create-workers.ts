@@ -13,6 +13,7 @@ import {
   createDepositActivities,
   createExportActivities,
   createPaymentActivities,
+  createReconciliationActivities,
   createScheduledWithdrawalActivities,
   createScreeningActivities,
   createSweeperActivities,
@@ -86,6 +87,8 @@ const CHAIN_ACTIVITIES = 500
 
 /** Exports that a process writes at once. Each holds a connection, and formats rows in this thread. */
 const EXPORTS = 2
+/** Checks of reconciliations that a process makes at once. Each holds a connection and little of this thread. */
+const CHECKS = 2
 
 /** Creates the workers of the process's roles. The role `sealer` has no Temporal worker. */
 export async function createWorkers(parts: WorkerParts, roles: readonly string[]): Promise<CreatedWorkers> {
@@ -101,8 +104,15 @@ export async function createWorkers(parts: WorkerParts, roles: readonly string[]
       services.deposits ??= createDepositScreening(parts.environment)
       workers.push(await Worker.create({ ...common(parts, role), ...chainOptions(parts, services) }))
     }
-    if (role === TASK_QUEUE.exports)
+    if (role === TASK_QUEUE.exports) {
       workers.push(await Worker.create({ ...common(parts, role), ...exportOptions(parts) }))
+      workers.push(
+        await Worker.create({
+          ...common(parts, TASK_QUEUE.reconciliation),
+          ...reconciliationOptions(parts),
+        }),
+      )
+    }
     if (role === TASK_QUEUE.webhooks) {
       sender ??= createSender({
         policy: createWebhookPolicy(parts.environment),
@@ -239,6 +249,13 @@ function exportOptions({ sql, networks, environment }: WorkerParts) {
       }),
     ),
     maxConcurrentActivityTaskExecutions: EXPORTS,
+  } satisfies Omit<WorkerOptions, 'taskQueue'>
+}
+
+function reconciliationOptions({ sql, networks }: WorkerParts) {
+  return {
+    activities: heartbeating(createReconciliationActivities({ sql, networks })),
+    maxConcurrentActivityTaskExecutions: CHECKS,
   } satisfies Omit<WorkerOptions, 'taskQueue'>
 }
 

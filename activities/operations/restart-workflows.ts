@@ -1,5 +1,6 @@
 /** Starts the workflow of each row that has none: the API died before the start, or the workflow was lost. */
 
+import { markRunStarted, unstartedRuns } from '../../db/books/reconciliation/run-start.js'
 import {
   markControlChangeStarted,
   toControlChangeStart,
@@ -77,6 +78,17 @@ export async function restartExports(dependencies: SweeperDependencies): Promise
     rows: await unstartedExports(sql, graceMs, unseenMs),
     start: (input) => gate.startExport(input),
     mark: (id) => markExportStarted(sql, id),
+  })
+}
+
+/** Restarts runs of the reconciliation. */
+export async function restartReconciliations(dependencies: SweeperDependencies): Promise<number> {
+  const { sql, gate, graceMs, unseenMs = UNSEEN_MS } = dependencies
+  return restart(dependencies, {
+    part: 'reconciliations',
+    rows: await unstartedRuns(sql, graceMs, unseenMs),
+    start: (input) => gate.startReconciliationRun(input),
+    mark: (id) => markRunStarted(sql, id),
   })
 }
 

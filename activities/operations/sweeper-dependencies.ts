@@ -9,6 +9,7 @@ import type {
   ConsolidationGate,
   ControlChangeGate,
   ExportGate,
+  ReconciliationGate,
   ReplayGate,
   ScheduleGate,
   WorkflowGate,
@@ -17,7 +18,13 @@ import type {
 export interface SweeperDependencies {
   readonly sql: Sql
   readonly networks: Networks
-  readonly gate: WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate & ReplayGate & ExportGate
+  readonly gate: WorkflowGate &
+    ControlChangeGate &
+    ConsolidationGate &
+    CircuitGate &
+    ReplayGate &
+    ExportGate &
+    ReconciliationGate
   /** Access to Temporal's Schedules. Absent in tests without schedules. */
   readonly schedules?: ScheduleGate
   /** Thresholds of alerts. Absent in tests without alerts. */

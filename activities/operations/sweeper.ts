@@ -24,6 +24,7 @@ import {
   restartDeposits,
   restartExports,
   restartFirings,
+  restartReconciliations,
   restartReplays,
   restartWithdrawals,
 } from './restart-workflows.js'
@@ -50,6 +51,8 @@ export interface Swept {
   readonly deliveries: number
   /** Export jobs whose workflow was missing. Absent in histories before there were exports. */
   readonly exports?: number
+  /** Runs of the reconciliation whose workflow was missing. Absent in histories before there were any. */
+  readonly reconciliations?: number
   /** Circuits of webhook endpoints whose workflow was late. */
   readonly circuits: number
   /** Replays of webhooks whose workflow was late. */
@@ -137,6 +140,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
           ),
         ),
         exports: await attempt('exports', () => restartExports(dependencies)),
+        reconciliations: await attempt('reconciliations', () => restartReconciliations(dependencies)),
         circuits: await attempt('circuits', () => restartCircuits(dependencies)),
         replays: await attempt('replays', () => restartReplays(dependencies)),
         alerts: await attempt('alerts', async () => {

@@ -86,6 +86,14 @@ export function unsupportedMediaType(): KeyturnError {
   return new KeyturnError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as Content-Type: application/json')
 }
 
+/** Returns the error for an upload that is neither CSV nor NDJSON. */
+export function unsupportedUpload(): KeyturnError {
+  return new KeyturnError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    'Send the file as Content-Type: text/csv or application/x-ndjson',
+  )
+}
+
 /** Returns the JSON body of an error answer. */
 export function errorBody(error: KeyturnError, requestId: string): ErrorAnswer {
   return {

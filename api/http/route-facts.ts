@@ -8,6 +8,8 @@ export interface RouteFacts {
   /** Whether the route accepts query fields. Its strict schema then refuses unknown ones. */
   readonly query: boolean
   readonly bodyRequired: boolean
+  /** Whether its body is an uploaded file, CSV or NDJSON. */
+  readonly upload: boolean
 }
 
 /** Creates the lookup. Routes may be registered after this call. */
@@ -28,6 +30,7 @@ function readFacts(app: ApiApp): Map<string, RouteFacts> {
     facts.set(`${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`, {
       query: request?.query !== undefined,
       bodyRequired: request?.body?.required === true,
+      upload: request?.body?.content['text/csv'] !== undefined,
     })
   }
   return facts

@@ -57,7 +57,8 @@ export function authenticate({
     const body = c.get('rawBody')
     const message = hashedRequestMessage(
       { timestamp, nonce, method: c.req.method, path: c.get('sentPath') },
-      body.length === 0 ? EMPTY_SHA256 : createHash('sha256').update(body).digest('hex'),
+      c.get('bodySha256') ??
+        (body.length === 0 ? EMPTY_SHA256 : createHash('sha256').update(body).digest('hex')),
     )
     const expected = createHmac('sha256', key.secret).update(message).digest()
     const sent = Buffer.from(SIGNATURE.test(signature) ? signature : '0'.repeat(64), 'hex')

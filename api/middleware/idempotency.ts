@@ -161,6 +161,6 @@ function isTransient(c: Context<ApiEnv>): boolean {
 function requestHash(c: Context<ApiEnv>): Buffer {
   return createHash('sha256')
     .update(`${c.req.method}\n${c.get('sentPath')}\n`)
-    .update(c.get('rawBody'))
+    .update(c.get('bodySha256') ?? c.get('rawBody'))
     .digest()
 }

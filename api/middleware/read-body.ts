@@ -3,7 +3,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
-import { unsupportedMediaType } from '../http/map-error.js'
+import { unsupportedMediaType, unsupportedUpload } from '../http/map-error.js'
 import type { createRouteFacts } from '../http/route-facts.js'
 import { checkJson } from './check-json.js'
 
@@ -18,7 +18,8 @@ const JSON_TYPE = /^application\/json\s*(;|$)/i
 export function readBody(limit: number): MiddlewareHandler<ApiEnv> {
   return async function readBody(c, next) {
     c.set('sentPath', sentPath(c))
-    const bodyless = c.req.method === 'GET' || c.req.method === 'HEAD'
+    // An upload is on the disk, and its stream is read.
+    const bodyless = c.req.method === 'GET' || c.req.method === 'HEAD' || c.get('upload') !== undefined
     c.set('rawBody', bodyless ? EMPTY : await read(c, limit))
     await next()
   }
@@ -28,6 +29,8 @@ export function readBody(limit: number): MiddlewareHandler<ApiEnv> {
 export function jsonBody(factsOf: ReturnType<typeof createRouteFacts>): MiddlewareHandler<ApiEnv> {
   return async function jsonBody(c, next) {
     const body = c.get('rawBody')
+    if (c.get('upload') !== undefined) return next()
+    if (factsOf(c)?.upload === true) throw unsupportedUpload()
     if (body.length > 0) {
       if (!JSON_TYPE.test(c.req.header('content-type') ?? '')) throw unsupportedMediaType()
       handOn(c, decodeJson(body))

@@ -1,13 +1,12 @@
 /** Reads an export page by page from one snapshot of the database. */
 
 import { csvLine } from '../../domain/books/csv.js'
-import { findNetwork, type Networks } from '../../domain/chain/network.js'
+import type { Networks } from '../../domain/chain/network.js'
 import type { Sql, Transaction } from '../connect.js'
+import { inSnapshot } from '../in-snapshot.js'
+import { readDecimals } from '../networks/read-decimals.js'
 import type { ExportRequest, Fragment, Selection } from './dataset.js'
 import { type AnyDataset, DATASETS } from './datasets.js'
-
-/** Memory in which PostgreSQL sorts the entries of a ledger before it uses the disk. */
-const SORT_MEMORY = '64MB'
 
 /** Part of an export. */
 export interface ExportPage {
@@ -49,25 +48,9 @@ export async function readExport(
   { selection, limits, signal, begin, begun, take }: ReadOptions,
 ): Promise<void> {
   const dataset = DATASETS[request.dataset]
-  let cancelling: Promise<unknown> | null = null
-  await sql.begin('isolation level repeatable read read only', async (tx) => {
-    const [session] = await tx<{ pid: number }[]>`
-      SELECT pg_backend_pid() AS pid, set_config('statement_timeout', ${String(limits.statementMs)}, true),
-             set_config('idle_in_transaction_session_timeout', ${String(limits.idleMs)}, true),
-             set_config('work_mem', ${SORT_MEMORY}, true)`
-    const cancel = (): void => {
-      cancelling = sql`SELECT pg_cancel_backend(${session?.pid ?? 0})`.catch(() => {})
-    }
-    signal?.throwIfAborted()
-    signal?.addEventListener('abort', cancel, { once: true })
-    try {
-      await begin?.(tx)
-      await readPages(tx)
-    } finally {
-      signal?.removeEventListener('abort', cancel)
-      // The connection must not serve another transaction before it was cancelled.
-      await cancelling
-    }
+  await inSnapshot(sql, { ...limits, signal }, async (tx) => {
+    await begin?.(tx)
+    await readPages(tx)
   })
 
   async function readPages(tx: Transaction): Promise<void> {
@@ -111,24 +94,6 @@ async function* pages(
     if (rows.length === 0) return
     next = rows.length < size ? Promise.resolve([]) : fetch()
     yield rows
-  }
-}
-
-/** Returns the decimals of every coin that the configuration has, or ever had. */
-async function readDecimals(tx: Transaction, networks: Networks) {
-  const known = await tx<{ network: string; name: string; decimals: number }[]>`
-    SELECT network, name, decimals FROM known_coins`
-  const decimals = new Map(known.map((coin) => [`${coin.network} ${coin.name}`, coin.decimals]))
-  for (const network of networks.values()) {
-    for (const coin of [...network.coins, ...(network.removedCoins ?? [])]) {
-      decimals.set(`${network.name} ${coin.name}`, coin.decimals)
-    }
-  }
-  return (network: string, coin: string): number => {
-    const found = decimals.get(`${network} ${coin}`)
-    if (found === undefined)
-      throw new Error(`The decimals of ${coin} on ${findNetwork(networks, network).name} are not known`)
-    return found
   }
 }
 

@@ -10,8 +10,17 @@ import type { Networks } from '../../domain/chain/network.js'
 import type { Home } from './home.js'
 import { type StackApprover, type StackState, saveState } from './state.js'
 
-const ALL_SCOPES = ['read', 'payments', 'withdrawals', 'approvals', 'webhooks', 'policy', 'admin']
-const PERSON_SCOPES = ['read', 'withdrawals', 'approvals', 'policy']
+const ALL_SCOPES = [
+  'read',
+  'payments',
+  'withdrawals',
+  'approvals',
+  'webhooks',
+  'policy',
+  'reconciliation',
+  'admin',
+]
+const PERSON_SCOPES = ['read', 'withdrawals', 'approvals', 'policy', 'reconciliation']
 const LOOPBACK = ['127.0.0.0/8', '::1/128']
 const APPROVERS = ['Ada', 'Grace', 'Edsger']
 /** Raw keys are the last 32 bytes of an Ed25519 SPKI (RFC 8410). */

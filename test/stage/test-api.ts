@@ -20,7 +20,16 @@ import { freshDatabase, type TestDatabase } from '../support/database.js'
 import { createDeclaredCheck } from './expect-declared.js'
 
 export const MASTER_KEY = '11'.repeat(32)
-const ALL_SCOPES = ['read', 'payments', 'withdrawals', 'approvals', 'webhooks', 'policy', 'admin']
+const ALL_SCOPES = [
+  'read',
+  'payments',
+  'withdrawals',
+  'approvals',
+  'webhooks',
+  'policy',
+  'reconciliation',
+  'admin',
+]
 /** Seed of the BIP-39 test vector "abandon … about", from BIP-84. */
 export const TEST_SEED = Buffer.from(
   '5eb00bbddcf069084889a8ab9155568165f5c453ccb85e70811aaed6f6da5fc19a5ac40b389cd370d086206dec8aa6c43daea6690f20ad3d8d48b2d2ce9e38e4',

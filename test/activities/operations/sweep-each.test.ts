@@ -32,6 +32,7 @@ const willing: SweeperDependencies['gate'] = {
   startConsolidation: async () => {},
   startBatch: async () => true,
   startExport: async () => true,
+  startReconciliationRun: async () => true,
   startControlChange: async () => true,
   startWithdrawal: async () => true,
   signal: async () => true,

@@ -1,0 +1,112 @@
+/** Declares what a reconciliation finds: checks, and the differences between what two sources say. */
+
+/**
+ * Checks of the ledger against itself. Each guards what no other one does, so that one fault shows in one check.
+ * - `journals`: every journal sums to zero for each coin.
+ * - `balances`: every balance equals its entries, which have gapless versions.
+ * - `totals`: the totals of every account equal what its journals brought and took.
+ * - `holds`: what is reserved equals the open withdrawals, batches, deposits and disputes that reserve it.
+ * - `deposits`: every deposit is booked as its status says, and no journal credits what is no deposit.
+ * - `payouts`: every payout is settled in the books as its stage says.
+ * - `payments`: the sums of every payment equal its deposits.
+ * - `events`: every change of a status has its event.
+ * - `event_sequence`: the sequence of events has no gap, and every event is sealed in time.
+ * - `deliveries`: every event has a delivery to each endpoint that takes it, and each delivery is under way.
+ * - `audit_log`: the hash chain of the audit log is whole.
+ * - `address_counters`: no address lies past the counter of its key.
+ * - `nonces`: every nonce in use belongs to an attempt, and every attempt has its nonce.
+ * - `reservations`: every reserved outpoint belongs to an open attempt, and the other way round.
+ * - `blocks`: every credited deposit lies in a block of the scanned chain.
+ */
+export const INTERNAL_CHECKS = [
+  'journals',
+  'balances',
+  'totals',
+  'holds',
+  'deposits',
+  'payouts',
+  'payments',
+  'events',
+  'event_sequence',
+  'deliveries',
+  'audit_log',
+  'address_counters',
+  'nonces',
+  'reservations',
+  'blocks',
+] as const
+export type InternalCheckName = (typeof INTERNAL_CHECKS)[number]
+
+/** Parts of a run: the ledger against itself. */
+export const RECONCILIATION_SCOPES = ['internal'] as const
+export type ReconciliationScope = (typeof RECONCILIATION_SCOPES)[number]
+
+/** A check of the ledger against itself, against orders, or against the chain of a network (`chain:bitcoin`). */
+export type CheckName = InternalCheckName | 'orders' | `chain:${string}`
+
+/** Value of one side. `null` where that side has nothing. */
+export type DifferenceValue = string | null
+
+/**
+ * What two sources say differently about one thing. Amounts are decimal strings in whole coins.
+ *
+ * `expected` is what the source says that the check trusts: the chain, the merchant's orders, the entries of the
+ * ledger, the rows that a copy was made from. `actual` is what the checked side says: the books, the balance, the
+ * copy.
+ */
+export interface Difference {
+  /** Object that differs, e.g. `{type: 'address', id: 'addr_…'}`. */
+  readonly subject: { readonly type: string; readonly id: string }
+  readonly address?: string
+  /** Outpoint as `txid:vout`. */
+  readonly outpoint?: string
+  /** Account of the ledger as exports name it, e.g. `available:user-7`. */
+  readonly account?: string
+  readonly order_id?: string
+  /** Field of the object that differs, where it has several, e.g. `amount`. */
+  readonly field?: string
+  /** `null` where the object belongs to no network. */
+  readonly network: string | null
+  readonly coin: string | null
+  readonly expected: DifferenceValue
+  readonly actual: DifferenceValue
+  /** Why, in one sentence for people. */
+  readonly reason?: string
+}
+
+/** Differences of a check that are stored. Further ones are counted. */
+export const MOST_STORED_DIFFERENCES = 10_000
+/** Things not yet due of a check that are stored. Further ones are counted. */
+export const MOST_STORED_EXPECTED = 1_000
+
+/** Collects what a check finds: counts everything, and keeps what will be stored. */
+export class Findings {
+  readonly differences: Difference[] = []
+  readonly expected: Difference[] = []
+  differenceCount = 0
+  expectedCount = 0
+  readonly #networks: ReadonlySet<string> | null
+
+  /** @param networks - Networks to which the run is limited; what concerns another one is left out. Default: all. */
+  constructor(networks: readonly string[] | null = null) {
+    this.#networks = networks === null ? null : new Set(networks)
+  }
+
+  /** Adds what differs. */
+  differ(difference: Difference): void {
+    if (this.#isOutside(difference)) return
+    this.differenceCount++
+    if (this.differences.length < MOST_STORED_DIFFERENCES) this.differences.push(difference)
+  }
+
+  /** Adds what is not due yet. */
+  expect(difference: Difference): void {
+    if (this.#isOutside(difference)) return
+    this.expectedCount++
+    if (this.expected.length < MOST_STORED_EXPECTED) this.expected.push(difference)
+  }
+
+  #isOutside({ network }: Difference): boolean {
+    return this.#networks !== null && network !== null && !this.#networks.has(network)
+  }
+}
