@@ -6,6 +6,7 @@ import { registerExportJobRoutes } from './books/export-jobs.js'
 import { registerExportRoutes } from './books/exports.js'
 import { registerReconciliationRoutes } from './books/reconciliation.js'
 import { registerSettlementReportRoute } from './books/settlement-report.js'
+import { registerStatementRoutes } from './books/statements.js'
 import { registerTransferRoutes } from './books/transfers.js'
 import { registerCashierSessionRoutes } from './cashier/sessions.js'
 import type { ApiApp, ApiDependencies } from './context.js'
@@ -58,6 +59,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerPolicyChangeRoutes(app, dependencies)
   registerReconciliationRoutes(app, dependencies)
   registerSettlementReportRoute(app, dependencies)
+  registerStatementRoutes(app, dependencies)
   registerTransferRoutes(app, dependencies)
   registerWalletRoutes(app, dependencies)
   registerWebhookDeliveryRoutes(app, dependencies)

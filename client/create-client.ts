@@ -12,6 +12,7 @@ import type { Paging } from '../wire/paging.js'
 import type { PolicyChange, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 import type { Reason } from '../wire/reason.js'
 import type { SettlementQuery, SettlementReport } from '../wire/report.js'
+import type { Statement } from '../wire/statement.js'
 import type { NewTransfer, Transfer, TransferFilter } from '../wire/transfer.js'
 import type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
 import type { WebhookConformance } from '../wire/webhook-conformance.js'
@@ -58,6 +59,7 @@ export type Client = ReturnType<typeof createClient>
  */
 export function createClient(options: ClientOptions) {
   const send = createSender(options)
+  const openStream = createOpener(options)
   const calls = createCalls(send)
   const { one, at, post, page, approvable } = calls
   const trusted = (address: Address): Address => {
@@ -126,6 +128,13 @@ export function createClient(options: ClientOptions) {
       settlement: (query: SettlementQuery) => page<SettlementReport>('/reports/settlement', query),
     },
     reconciliation: reconciliationCalls(calls),
+    statements: {
+      /** Reads what a month (`2026-11`) did to each coin. Provisional until the period is closed. */
+      get: (period: string) => one<Statement>({ method: 'GET', path: at('/statements', period) }),
+      /** Downloads the statement as a file. */
+      download: (period: string, format: 'csv'): Promise<Response> =>
+        openStream({ method: 'GET', path: at('/statements', period), query: { format } }),
+    },
     transfers: {
       /** Moves an available amount between users, or a user and the merchant (`null`), on the books alone. */
       create: (transfer: NewTransfer, sent?: Sent) => post<Transfer>('/transfers', transfer, sent),
@@ -255,7 +264,7 @@ export function createClient(options: ClientOptions) {
     events: (range?: { readonly after?: number; readonly limit?: number }) =>
       page<MerchantEvent>('/events', range),
 
-    exports: exportCalls(calls, createOpener(options)),
+    exports: exportCalls(calls, openStream),
 
     auditLog: {
       list: (filter?: AuditFilter) => page<AuditEntry>('/audit-log', filter),

@@ -76,6 +76,7 @@ export type {
 } from '../wire/payment.js'
 export type { Payout } from '../wire/payout.js'
 export type { PolicyChange, PolicyEdit, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
+export type { ProofBlock } from '../wire/period.js'
 export type { Priority } from '../wire/priority.js'
 export type { Reason } from '../wire/reason.js'
 export type {
@@ -96,6 +97,7 @@ export type {
   WithdrawalScheduleChange,
   WithdrawalScheduleWithTimes,
 } from '../wire/schedule.js'
+export type { Statement, StatementLine, StatementQuery } from '../wire/statement.js'
 export type { DateRange } from '../wire/time.js'
 export type { NewTransfer, Transfer, TransferFilter } from '../wire/transfer.js'
 export type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'

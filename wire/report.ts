@@ -1,6 +1,7 @@
 /** Reports of a month. */
 
 import { z } from 'zod'
+import { PeriodName } from './period.js'
 
 /** Times in seconds. The percentiles are `null` when nothing happened. */
 const durations = z.object({ count: z.int(), p50: z.number().nullable(), p95: z.number().nullable() })
@@ -25,11 +26,5 @@ export const SettlementReport = z
 export type SettlementReport = z.infer<typeof SettlementReport>
 
 /** The query of `GET /reports/settlement`. */
-export const SettlementQuery = z.strictObject({
-  period: z
-    .string()
-    .regex(/^[0-9]{4}-(0[1-9]|1[0-2])$/, 'is a month: 2026-11')
-    .refine((month) => month >= '1970-01', 'begins in 1970 or later')
-    .meta({ example: '2026-11', description: 'A month in UTC.' }),
-})
+export const SettlementQuery = z.strictObject({ period: PeriodName })
 export type SettlementQuery = z.input<typeof SettlementQuery>

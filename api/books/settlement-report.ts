@@ -1,7 +1,8 @@
 /** Route of the settlement report of a month. */
 
 import { createRoute } from '@hono/zod-openapi'
-import { readSettlement, type Window } from '../../db/books/reports/read-settlement.js'
+import { readSettlement } from '../../db/books/reports/read-settlement.js'
+import { monthOf } from '../../domain/books/period.js'
 import { namedCoin } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import { SettlementQuery, SettlementReport } from '../../wire/report.js'
@@ -41,10 +42,4 @@ export function registerSettlementReportRoute(app: ApiApp, { sql, networks }: Ap
     })
     return c.json(successPage(wholeList(views)), 200)
   })
-}
-
-/** Returns a month's first midnight and the next month's, in UTC. */
-function monthOf(period: string): Window {
-  const [year = 0, month = 1] = period.split('-').map(Number)
-  return { from: new Date(Date.UTC(year, month - 1)), to: new Date(Date.UTC(year, month)) }
 }

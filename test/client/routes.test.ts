@@ -44,14 +44,17 @@ test('has a method for every operation for merchants, and an operation for every
     },
   })
   const strangers: string[] = []
+  const called = new Set<unknown>()
   for (const [name, method] of methodsOf(client)) {
     asked.length = 0
     await method('~id~', {})
     const [call] = asked
     const operation = operations.find(({ matches }) => call !== undefined && matches.test(call))
-    if (operation) operations.splice(operations.indexOf(operation), 1)
+    // An answer that is also a file has a method for each.
+    if (operation) called.add(operation)
     else strangers.push(`${name}: ${call}`)
   }
   expect(strangers).toEqual([])
-  expect(operations.map(({ name }) => name).filter((name) => name.includes('/api/v1'))).toEqual([])
+  const uncalled = operations.filter((each) => !called.has(each)).map(({ name }) => name)
+  expect(uncalled.filter((name) => name.includes('/api/v1'))).toEqual([])
 })

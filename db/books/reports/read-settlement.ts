@@ -1,15 +1,10 @@
 /** Reads what a month's settlement looked like by network and coin: the float, and how long deposits and payouts took. */
 
+import type { Window } from '../../../domain/books/period.js'
 import type { Queryable } from '../../connect.js'
 import { idFrom, idTo } from '../../id-range.js'
 import { getBalances } from '../balances/get-balances.js'
 import { slowDeposits, USUALLY_PENDING_MS } from '../balances/slow-deposits.js'
-
-/** Half-open window of a report. */
-export interface Window {
-  readonly from: Date
-  readonly to: Date
-}
 
 /** Seconds that something took. The percentiles are `null` when it never happened. */
 export interface Durations {

@@ -1,0 +1,93 @@
+/** Route of a month's statement, as JSON or as a file. */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { readProof } from '../../db/books/periods/read-proof.js'
+import { readStatement } from '../../db/books/periods/read-statement.js'
+import { findMerchantName } from '../../db/merchants/find-merchant-name.js'
+import { monthOf } from '../../domain/books/period.js'
+import { statementCsv } from '../../domain/books/statement-csv.js'
+import { namedCoin, type Networks } from '../../domain/chain/network.js'
+import { formatAmount } from '../../domain/money.js'
+import { PeriodName } from '../../wire/period.js'
+import { Statement, type StatementLine, StatementQuery } from '../../wire/statement.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { answer, success } from '../http/answer.js'
+import { notFound } from '../http/not-found.js'
+import { secured } from '../http/secured.js'
+
+const get = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/statements/{period}',
+  summary: 'What a month did to each coin: opening, in, out, fees, transfers, adjustments, closing',
+  description:
+    'Provisional until the period is closed. 404 `NOT_FOUND` for a month that has not begun. With `format` it is a file.',
+  tags: ['Reports'],
+  request: { params: z.object({ period: PeriodName }), query: StatementQuery },
+  responses: {
+    200: {
+      ...answer(Statement),
+      content: { ...answer(Statement).content, 'text/csv': { schema: z.string() } },
+    },
+  },
+})
+
+/** Registers `/statements`. */
+export function registerStatementRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+  app.openapi(get, async (c) => {
+    const { period } = c.req.valid('param')
+    const statement = await viewStatement(dependencies, c.get('merchantId'), period)
+    if (c.req.valid('query').format === undefined) return c.json(success(statement), 200)
+    return c.body(statementCsv(statement), 200, {
+      'Content-Type': 'text/csv; charset=utf-8',
+      'Content-Disposition': `attachment; filename="keyturn-statement-${period}.csv"`,
+      'Cache-Control': 'no-store',
+    }) as never
+  })
+}
+
+async function viewStatement(
+  { sql, networks }: ApiDependencies,
+  merchantId: string,
+  period: string,
+): Promise<Statement> {
+  const window = monthOf(period)
+  const now = new Date()
+  if (window.from > now) throw notFound('statement', period)
+  const [name, proof, units] = await Promise.all([
+    findMerchantName(sql, merchantId),
+    readProof(sql, networks, merchantId, window.to > now ? null : window.to),
+    readStatement(sql, merchantId, window),
+  ])
+  return {
+    period,
+    merchant: { id: merchantId, name },
+    from: window.from.toISOString(),
+    to: window.to.toISOString(),
+    provisional: true,
+    proof,
+    lines: viewLines(units, networks),
+  }
+}
+
+/** Formats lines. It leaves out coins that the configuration no longer has, because it lacks their decimals. */
+function viewLines(units: Awaited<ReturnType<typeof readStatement>>, networks: Networks): StatementLine[] {
+  return units.flatMap((row): StatementLine[] => {
+    const coin = namedCoin(networks, row.network, row.coin)
+    if (!coin) return []
+    const whole = (amount: bigint): string => formatAmount(amount, coin.decimals)
+    return [
+      {
+        network: row.network,
+        coin: row.coin,
+        opening: whole(row.opening),
+        in: whole(row.in),
+        out: whole(row.out),
+        fees: whole(row.fees),
+        transfers: whole(row.transfers),
+        adjustments: whole(row.adjustments),
+        closing: whole(row.closing),
+      },
+    ]
+  })
+}

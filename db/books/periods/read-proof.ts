@@ -1,0 +1,86 @@
+/** Reads the blocks with which the books agree at an instant: the newest final block of each network. */
+
+import type { Networks } from '../../../domain/chain/network.js'
+import type { Queryable } from '../../connect.js'
+
+/** Block of a network up to which the books say what the chain says. */
+export interface ProofBlock {
+  readonly network: string
+  readonly block_number: number
+  readonly block_hash: string
+}
+
+/** Blocks around the final one in which bookings can be a moment early or late. */
+const NEAR = 100
+
+/**
+ * Returns a block for each enabled network that has been scanned: the one that was final at the instant,
+ * moved by a few blocks to where the bookings of the merchant were then. A network whose scan began later has
+ * the first block that is known.
+ *
+ * @param before - Instant, not included. `null` is now.
+ */
+export async function readProof(
+  sql: Queryable,
+  networks: Networks,
+  merchantId: string,
+  before: Date | null,
+): Promise<ProofBlock[]> {
+  const names = [...networks.keys()].sort()
+  const depths = names.map((name) => String((networks.get(name)?.confirmations ?? 1) - 1))
+  const at = before ?? new Date()
+  const rows = await sql<{ network: string; height: bigint; hash: string }[]>`
+    SELECT enabled.network, block.height, block.hash
+    FROM unnest(${names}::text[], ${depths}::bigint[]) AS enabled (network, depth)
+    JOIN chain_cursors cursor ON cursor.network = enabled.network
+    CROSS JOIN LATERAL (
+      SELECT ${
+        before === null
+          ? sql`cursor.height`
+          : sql`coalesce((SELECT seen.height FROM chain_blocks seen
+                          WHERE seen.network = enabled.network AND seen.time < ${before}
+                          ORDER BY seen.height DESC LIMIT 1), -1)`
+      } - enabled.depth AS height
+    ) final
+    CROSS JOIN LATERAL (
+      -- The highest block of what was booked by then.
+      SELECT coalesce(max(journal.height), final.height) AS height
+      FROM ledger_journals journal
+      WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network AND journal.recorded_at < ${at}
+        AND journal.type IN ('deposit.confirmed', 'withdrawal.settled')
+        AND journal.height BETWEEN final.height AND final.height + ${NEAR}
+    ) booked
+    CROSS JOIN LATERAL (
+      -- The lowest block above it of what was booked later, or is still to be booked.
+      SELECT min(later.height) - 1 AS height
+      FROM (
+        SELECT min(journal.height) AS height FROM ledger_journals journal
+        WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network AND journal.recorded_at >= ${at}
+          AND journal.type IN ('deposit.confirmed', 'withdrawal.settled')
+          AND journal.height BETWEEN booked.height - ${NEAR} AND booked.height
+        UNION ALL
+        SELECT min(deposit.block_number) FROM deposits deposit
+        WHERE deposit.merchant_id = ${merchantId} AND deposit.network = enabled.network AND deposit.status = 'unconfirmed'
+          AND deposit.block_number BETWEEN booked.height - ${NEAR} AND booked.height
+      ) later
+    ) unbooked
+    CROSS JOIN LATERAL (SELECT least(booked.height, unbooked.height) AS height) wanted
+    CROSS JOIN LATERAL (
+      SELECT known.height, known.hash
+      FROM (
+        (SELECT height, hash FROM chain_blocks below
+         WHERE below.network = enabled.network AND below.height <= wanted.height ORDER BY below.height DESC LIMIT 1)
+        UNION ALL
+        (SELECT height, hash FROM chain_blocks above
+         WHERE above.network = enabled.network AND above.height > wanted.height ORDER BY above.height LIMIT 1)
+        UNION ALL SELECT cursor.height, cursor.block_hash
+      ) known
+      ORDER BY known.height <= wanted.height DESC, abs(known.height - wanted.height) LIMIT 1
+    ) block
+    ORDER BY enabled.network`
+  return rows.map(({ network, height, hash }) => ({
+    network,
+    block_number: Number(height),
+    block_hash: hash,
+  }))
+}
