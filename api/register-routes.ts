@@ -5,6 +5,7 @@ import { registerBalanceRoutes } from './books/balances.js'
 import { registerExportJobRoutes } from './books/export-jobs.js'
 import { registerExportRoutes } from './books/exports.js'
 import { registerReconciliationRoutes } from './books/reconciliation.js'
+import { registerPeriodRoutes } from './books/periods.js'
 import { registerSettlementReportRoute } from './books/settlement-report.js'
 import { registerStatementRoutes } from './books/statements.js'
 import { registerTransferRoutes } from './books/transfers.js'
@@ -55,6 +56,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerMovementRoutes(app, dependencies)
   registerNetworkRoutes(app, dependencies)
   registerPaymentRoutes(app, dependencies)
+  registerPeriodRoutes(app, dependencies)
   registerPolicyRoutes(app, dependencies)
   registerPolicyChangeRoutes(app, dependencies)
   registerReconciliationRoutes(app, dependencies)

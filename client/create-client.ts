@@ -1,6 +1,12 @@
 /** Creates the client for merchants: it signs, retries safely, and checks every address. */
 
-import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../domain/controls/intent.js'
+import type {
+  DepositReleaseIntent,
+  PeriodCloseIntent,
+  PeriodReopenIntent,
+  PolicyIntent,
+  WhitelistIntent,
+} from '../domain/controls/intent.js'
 import type { Address, AddressFilter, NewAddress } from '../wire/address.js'
 import type { AuditEntry, AuditFilter, AuditVerification } from '../wire/audit-entry.js'
 import type { BalanceFilter, BalanceTotals, BalanceTotalsFilter, SpendableBalance } from '../wire/balance.js'
@@ -9,6 +15,7 @@ import type { Deposit, DepositAwaitingApproval, DepositFilter, DepositWithHistor
 import type { MerchantEvent } from '../wire/event.js'
 import type { NetworkStatus } from '../wire/network.js'
 import type { Paging } from '../wire/paging.js'
+import type { Period, PeriodFilter, PeriodSummary } from '../wire/period.js'
 import type { PolicyChange, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 import type { Reason } from '../wire/reason.js'
 import type { SettlementQuery, SettlementReport } from '../wire/report.js'
@@ -128,6 +135,17 @@ export function createClient(options: ClientOptions) {
       settlement: (query: SettlementQuery) => page<SettlementReport>('/reports/settlement', query),
     },
     reconciliation: reconciliationCalls(calls),
+    periods: {
+      /** Lists the months of the books, the newest first. */
+      list: (filter?: PeriodFilter) => page<PeriodSummary>('/periods', filter),
+      get: (period: string) => one<Period>({ method: 'GET', path: at('/periods', period) }),
+      /** Asks for the close of a month (`2026-11`), which two other people must approve. */
+      close: (period: string, sent?: Sent) => post<Period>('/periods/close', { period }, sent),
+      /** Asks for the re-opening of the last closed month, which two other people must approve. */
+      reopen: (period: string, body: { readonly reason?: string } = {}, sent?: Sent) =>
+        post<Period>(at('/periods', period, '/reopen'), body, sent),
+      ...approvable<PeriodCloseIntent | PeriodReopenIntent>('/periods'),
+    },
     statements: {
       /** Reads what a month (`2026-11`) did to each coin. Provisional until the period is closed. */
       get: (period: string) => one<Statement>({ method: 'GET', path: at('/statements', period) }),

@@ -76,7 +76,16 @@ export type {
 } from '../wire/payment.js'
 export type { Payout } from '../wire/payout.js'
 export type { PolicyChange, PolicyEdit, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
-export type { ProofBlock } from '../wire/period.js'
+export type {
+  ChecklistItem,
+  ClosePeriod,
+  Period,
+  PeriodFilter,
+  PeriodSummary,
+  ProofBlock,
+  ReopenPeriod,
+  TrialBalanceLine,
+} from '../wire/period.js'
 export type { Priority } from '../wire/priority.js'
 export type { Reason } from '../wire/reason.js'
 export type {

@@ -40,6 +40,8 @@ export type IdPrefix =
   | 'whr'
   | 'exp'
   | 'rec'
+  | 'pcl'
+  | 'pro'
 
 let lastTime = 0
 let counter = 0

@@ -48,10 +48,12 @@ export const CONTROL_CHANGE_WORKFLOW = {
   policy: 'policyChange',
   whitelist: 'whitelist',
   deposit_release: 'depositRelease',
+  period_close: 'periodClose',
+  period_reopen: 'periodReopen',
 } as const
 
-/** Returns the id of a control change: a policy change, a whitelist entry or the release of a deposit. */
-export const controlChangeId = (kind: 'policy' | 'whitelist' | 'deposit_release', id: string): string =>
+/** Returns the id of the workflow of a control change. */
+export const controlChangeId = (kind: keyof typeof CONTROL_CHANGE_WORKFLOW, id: string): string =>
   `${CONTROL_CHANGE_WORKFLOW[kind]}:${id}`
 
 /**

@@ -9,9 +9,12 @@ import {
   type DepositReleaseIntent,
   INTENT_KINDS,
   type Intent,
+  type PeriodCloseIntent,
+  type PeriodReopenIntent,
   type PolicyIntent,
   type WhitelistIntent,
 } from '../domain/controls/intent.js'
+import { ProofBlock, TrialBalanceLine } from './period.js'
 import { PolicyEdit } from './policy.js'
 
 const requested = { initiator: z.string(), created_at: z.string(), expires_at: z.string() }
@@ -93,6 +96,36 @@ const depositReleaseIntent: z.ZodType<DepositReleaseIntent> = z
   })
   .meta({ id: 'DepositReleaseIntent', description: 'The release of a held deposit, as approvers sign it.' })
 
+const periodIntent: z.ZodType<PeriodCloseIntent | PeriodReopenIntent> = z
+  .discriminatedUnion('kind', [
+    z.object({
+      version: z.literal(1),
+      kind: z.literal('period_close'),
+      merchant: z.string(),
+      close: z.string(),
+      period: z.string(),
+      from: z.string(),
+      to: z.string(),
+      trial_balance: z.array(TrialBalanceLine).readonly(),
+      proof: z.array(ProofBlock).readonly(),
+      hash: z.string(),
+      cool_down_seconds: z.int(),
+      ...requested,
+    }),
+    z.object({
+      version: z.literal(1),
+      kind: z.literal('period_reopen'),
+      merchant: z.string(),
+      reopening: z.string(),
+      period: z.string(),
+      hash: z.string(),
+      reason: z.string(),
+      cool_down_seconds: z.int(),
+      ...requested,
+    }),
+  ])
+  .meta({ id: 'PeriodIntent', description: 'The close or re-opening of a period, as approvers sign it.' })
+
 const hash = z
   .string()
   .meta({ description: 'Hex SHA-256 of "keyturn-intent-v1\\n" and the RFC 8785 form of `intent`.' })
@@ -109,5 +142,7 @@ export const BatchIntentAnswer = answerOf('BatchIntent', payoutIntent)
 export const PolicyIntentAnswer = answerOf('PolicyChangeIntent', policyIntent)
 export const WhitelistIntentAnswer = answerOf('WhitelistEntryIntent', whitelistIntent)
 export const ReleaseIntentAnswer = answerOf('DepositReleaseRequestIntent', depositReleaseIntent)
+
+export const PeriodIntentAnswer = answerOf('PeriodChangeIntent', periodIntent)
 
 export type IntentAnswer = z.infer<ReturnType<typeof answerOf>>

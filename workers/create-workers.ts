@@ -14,6 +14,7 @@ import {
   createExportActivities,
   createPaymentActivities,
   createReconciliationActivities,
+  createPeriodActivities,
   createScheduledWithdrawalActivities,
   createScreeningActivities,
   createSweeperActivities,
@@ -167,6 +168,7 @@ function coreOptions(parts: WorkerParts) {
       }),
       ...createBatchActivities({ sql, networks, gate: createWorkflowGate(workflowClient) }),
       ...createControlChangeActivities({ sql, networks }),
+      ...heartbeating(createPeriodActivities({ sql, networks })),
       ...createScheduledWithdrawalActivities({
         sql,
         networks,

@@ -1,8 +1,10 @@
 /** Route of a month's statement, as JSON or as a file. */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { findPeriod } from '../../db/books/periods/find-window.js'
 import { readProof } from '../../db/books/periods/read-proof.js'
-import { readStatement } from '../../db/books/periods/read-statement.js'
+import type { StoredLine } from '../../db/books/periods/period-row.js'
+import { readStatement, type StatementUnits } from '../../db/books/periods/read-statement.js'
 import { findMerchantName } from '../../db/merchants/find-merchant-name.js'
 import { monthOf } from '../../domain/books/period.js'
 import { statementCsv } from '../../domain/books/statement-csv.js'
@@ -51,27 +53,43 @@ async function viewStatement(
   merchantId: string,
   period: string,
 ): Promise<Statement> {
-  const window = monthOf(period)
+  const found = await findPeriod(sql, merchantId, period)
+  const window = found?.window ?? monthOf(period)
   const now = new Date()
   if (window.from > now) throw notFound('statement', period)
+  const closed = found?.row?.statement
   const [name, proof, units] = await Promise.all([
     findMerchantName(sql, merchantId),
-    readProof(sql, networks, merchantId, window.to > now ? null : window.to),
-    readStatement(sql, merchantId, window),
+    found?.row?.proof ?? readProof(sql, networks, merchantId, window.to > now ? null : window.to),
+    closed ? closed.map(fromStored) : readStatement(sql, merchantId, window),
   ])
   return {
     period,
     merchant: { id: merchantId, name },
     from: window.from.toISOString(),
     to: window.to.toISOString(),
-    provisional: true,
+    provisional: !closed,
     proof,
     lines: viewLines(units, networks),
   }
 }
 
+function fromStored(line: StoredLine): StatementUnits {
+  return {
+    network: line.network,
+    coin: line.coin,
+    opening: BigInt(line.opening),
+    in: BigInt(line.in),
+    out: BigInt(line.out),
+    fees: BigInt(line.fees),
+    transfers: BigInt(line.transfers),
+    adjustments: BigInt(line.adjustments),
+    closing: BigInt(line.closing),
+  }
+}
+
 /** Formats lines. It leaves out coins that the configuration no longer has, because it lacks their decimals. */
-function viewLines(units: Awaited<ReturnType<typeof readStatement>>, networks: Networks): StatementLine[] {
+function viewLines(units: readonly StatementUnits[], networks: Networks): StatementLine[] {
   return units.flatMap((row): StatementLine[] => {
     const coin = namedCoin(networks, row.network, row.coin)
     if (!coin) return []

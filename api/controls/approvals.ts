@@ -2,6 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { WorkflowHandle } from '@temporalio/client'
+import { findPeriodChange, lockPeriodSubject } from '../../db/books/periods/find-period-change.js'
 import { inTransaction, type Sql } from '../../db/connect.js'
 import type { LockSubject } from '../../db/controls/approvals/approval-subject.js'
 import { markApprovalSignalled } from '../../db/controls/approvals/mark-approval-signalled.js'
@@ -17,6 +18,7 @@ import { Approval, ApprovalDecision } from '../../wire/approval.js'
 import {
   BatchIntentAnswer,
   MovementIntentAnswer,
+  PeriodIntentAnswer,
   PolicyIntentAnswer,
   ReleaseIntentAnswer,
   WhitelistIntentAnswer,
@@ -30,11 +32,12 @@ import { startBatchSoon } from '../start/start-batch-soon.js'
 import { startControlChangeSoon } from '../start/start-control-change-soon.js'
 import { startWithdrawalSoon } from '../start/start-withdrawal-soon.js'
 
-const params = z.object({ id: z.string().max(255) })
 /** One kind of resource that people decide about. */
 interface Approvable {
-  /** Path of the resource, with `{id}`. */
+  /** Path of the resource, with `{id}` or another `name` of its key. */
   readonly path: string
+  /** Name of the key in the path. Default: `id`. */
+  readonly name?: string
   readonly view: typeof WithdrawalIntentAnswer
   readonly find: (
     sql: Sql,
@@ -88,6 +91,14 @@ const APPROVABLES: readonly Approvable[] = [
     view: ReleaseIntentAnswer,
     ...change('deposit_release'),
   },
+  {
+    path: '/periods/{period}',
+    name: 'period',
+    view: PeriodIntentAnswer,
+    find: findPeriodChange,
+    lock: lockPeriodSubject,
+    startSoon: startControlChangeSoon,
+  },
 ]
 
 /** Registers `/intent` and `/approvals` under every resource that needs approval. */
@@ -97,6 +108,8 @@ export function registerApprovalRoutes(app: ApiApp, dependencies: ApiDependencie
 
 function register(app: ApiApp, dependencies: ApiDependencies, approvable: Approvable): void {
   const { sql } = dependencies
+  const { name = 'id' } = approvable
+  const params = z.object({ [name]: z.string().max(255) })
   const readIntent = createRoute({
     ...secured('read'),
     method: 'get',
@@ -121,19 +134,19 @@ function register(app: ApiApp, dependencies: ApiDependencies, approvable: Approv
   })
 
   app.openapi(readIntent, async (c) => {
-    const row = await approvable.find(sql, c.get('merchantId'), c.req.valid('param').id)
+    const row = await approvable.find(sql, c.get('merchantId'), keyOf(c.req.valid('param'), name))
     return c.json(success({ intent: row.intent, intent_hash: row.intent_hash }), 200)
   })
 
   app.openapi(approve, async (c) => {
-    const { id } = c.req.valid('param')
+    const key = keyOf(c.req.valid('param'), name)
     const body = c.req.valid('json')
     const { approval, kept } = await inTransaction(sql, async (tx) => {
       const approval = await recordApproval(
         tx,
         {
           merchantId: c.get('merchantId'),
-          subjectId: id,
+          subjectId: key,
           personId: c.get('personId'),
           approverId: body.approver_id,
           decision: body.decision,
@@ -145,9 +158,9 @@ function register(app: ApiApp, dependencies: ApiDependencies, approvable: Approv
         },
         approvable.lock,
       )
-      return { approval, kept: await keepAnswer(c, tx, 201, success(view(approvable, id, approval))) }
+      return { approval, kept: await keepAnswer(c, tx, 201, success(view(approvable, approval))) }
     })
-    approvable.startSoon(dependencies, id, async (handle) => {
+    approvable.startSoon(dependencies, approval.subject_id, async (handle) => {
       const { approver_id, person_id, decision, intent_hash, signed_at, signature } = approval
       await handle.signal('decide', { approver_id, person_id, decision, intent_hash, signed_at, signature })
       await markApprovalSignalled(sql, approval.id)
@@ -156,11 +169,15 @@ function register(app: ApiApp, dependencies: ApiDependencies, approvable: Approv
   })
 }
 
-function view({ lock }: Approvable, id: string, approval: StoredApproval): Approval {
+function keyOf(params: Readonly<Record<string, string>>, name: string): string {
+  return params[name] ?? ''
+}
+
+function view({ lock }: Approvable, approval: StoredApproval): Approval {
   return {
     id: approval.id,
-    subject_id: id,
-    ...(lock === lockWithdrawalSubject ? { withdrawal_id: id } : {}),
+    subject_id: approval.subject_id,
+    ...(lock === lockWithdrawalSubject ? { withdrawal_id: approval.subject_id } : {}),
     approver_id: approval.approver_id,
     person_id: approval.person_id,
     decision: approval.decision,

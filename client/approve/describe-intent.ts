@@ -5,6 +5,8 @@ import type {
   AnyIntent,
   DepositReleaseIntent,
   Intent,
+  PeriodCloseIntent,
+  PeriodReopenIntent,
   PolicyIntent,
   WhitelistIntent,
 } from '../../domain/controls/intent.js'
@@ -53,6 +55,9 @@ export function subjectOf(intent: AnyIntent): string {
       return intent.entry
     case 'deposit_release':
       return intent.release
+    case 'period_close':
+    case 'period_reopen':
+      return intent.period
     default:
       return assertNever(intent)
   }
@@ -72,6 +77,10 @@ function describe(intent: AnyIntent): string[] {
       return describeWhitelist(intent)
     case 'deposit_release':
       return describeRelease(intent)
+    case 'period_close':
+      return describeClose(intent)
+    case 'period_reopen':
+      return describeReopening(intent)
     default:
       return assertNever(intent)
   }
@@ -107,6 +116,30 @@ function describeRelease(intent: DepositReleaseIntent): string[] {
     `  paid by   ${intent.sources.length === 0 ? 'unknown' : intent.sources.map(visibleText).join(', ')}`,
     `  paid to   ${visibleText(intent.address)} in ${visibleText(intent.transaction_hash)}`,
     `  network   ${visibleText(intent.network)}`,
+    `  reason    ${visibleText(intent.reason)}`,
+  ]
+}
+
+function describeClose(intent: PeriodCloseIntent): string[] {
+  return [
+    `close of ${visibleText(intent.period)}`,
+    `  window    ${visibleText(intent.from)} to ${visibleText(intent.to)}`,
+    ...intent.trial_balance.map(
+      (line) =>
+        `  ${visibleText(line.class).padEnd(9)} ${visibleText(line.balance)} ${visibleText(line.coin)} ${visibleText(line.account)} on ${visibleText(line.network)}`,
+    ),
+    ...intent.proof.map(
+      (block) =>
+        `  block     ${block.block_number} of ${visibleText(block.network)}: ${visibleText(block.block_hash)}`,
+    ),
+    `  books     ${visibleText(intent.hash)}`,
+  ]
+}
+
+function describeReopening(intent: PeriodReopenIntent): string[] {
+  return [
+    `RE-OPENING of ${visibleText(intent.period)}`,
+    `  books     ${visibleText(intent.hash)}`,
     `  reason    ${visibleText(intent.reason)}`,
   ]
 }

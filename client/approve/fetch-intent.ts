@@ -1,6 +1,7 @@
 /** Fetches an intent that needs approval, and computes its hash here. */
 
 import { z } from 'zod'
+import { ACCOUNT_CLASSES } from '../../domain/books/period-books.js'
 import { type AnyIntent, INTENT_KINDS, intentHash } from '../../domain/controls/intent.js'
 import { visibleText } from '../../domain/visible-text.js'
 import { callApi } from './call-api.js'
@@ -84,6 +85,39 @@ const releaseSchema = z.strictObject({
   cool_down_seconds: z.int().min(0),
   ...asked,
 })
+const closeSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('period_close'),
+  close: z.string(),
+  period: z.string(),
+  from: z.string(),
+  to: z.string(),
+  trial_balance: z.array(
+    z.strictObject({
+      class: z.enum(ACCOUNT_CLASSES),
+      account: z.string(),
+      network: z.string(),
+      coin: z.string(),
+      balance: z.string(),
+    }),
+  ),
+  proof: z.array(
+    z.strictObject({ network: z.string(), block_number: z.int(), block_hash: z.string() }),
+  ),
+  hash: z.string(),
+  cool_down_seconds: z.int().min(0),
+  ...asked,
+})
+const reopeningSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('period_reopen'),
+  reopening: z.string(),
+  period: z.string(),
+  hash: z.string(),
+  reason: z.string(),
+  cool_down_seconds: z.int().min(0),
+  ...asked,
+})
 /** Kinds of intents that each path may hold. */
 const KINDS_OF: Readonly<Record<string, readonly AnyIntent['kind'][]>> = {
   withdrawals: ['withdrawal'],
@@ -92,11 +126,19 @@ const KINDS_OF: Readonly<Record<string, readonly AnyIntent['kind'][]>> = {
   'policy/changes': ['policy'],
   'whitelist/addresses': ['whitelist'],
   'deposits/releases': ['deposit_release'],
+  periods: ['period_close', 'period_reopen'],
 }
 /** Kinds of intents that an id without a path may name. */
 const WHOLE_IDS: readonly AnyIntent['kind'][] = ['withdrawal', 'batch']
 
-const intentSchema = z.union([payoutSchema, policySchema, whitelistSchema, releaseSchema])
+const intentSchema = z.union([
+  payoutSchema,
+  policySchema,
+  whitelistSchema,
+  releaseSchema,
+  closeSchema,
+  reopeningSchema,
+])
 const answerSchema = z.object({ intent: intentSchema, intent_hash: z.string() })
 
 /** An intent, and the hash that was computed from its canonical form. */
@@ -111,7 +153,7 @@ export interface FetchedIntent {
  * Fetches an intent.
  *
  * @param id - The id of a withdrawal or a batch, or a path such as `policy/changes/pol_1`,
- * `whitelist/addresses/wla_1`, `deposits/releases/rel_1`.
+ * `whitelist/addresses/wla_1`, `deposits/releases/rel_1`, `periods/2026-11`.
  * @throws Failure when the intent is another one, or has another hash than the platform names.
  */
 export async function fetchIntent(credentials: Credentials, id: string): Promise<FetchedIntent> {

@@ -1,4 +1,7 @@
-/** Lists the states of a control change (policy, whitelist entry, release of a deposit) and its transitions. */
+/**
+ * Lists the states of a control change (policy, whitelist entry, release of a deposit, close or re-opening of a
+ * period) and its transitions.
+ */
 
 export const CONTROL_CHANGE_STATES = [
   'pending_approval',
@@ -12,7 +15,7 @@ export const CONTROL_CHANGE_STATES = [
 
 export type ControlChangeState = (typeof CONTROL_CHANGE_STATES)[number]
 
-export type ControlChangeKind = 'policy' | 'whitelist' | 'deposit_release'
+export type ControlChangeKind = 'policy' | 'whitelist' | 'deposit_release' | 'period_close' | 'period_reopen'
 
 /**
  * Transitions of a control change.

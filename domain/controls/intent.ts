@@ -2,6 +2,7 @@
 
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import type { ProofBlock, TrialBalanceLine } from '../books/period-books.js'
 import { canonicalJson } from '../canonical-json.js'
 import type { PolicyEdit } from './policy-change.js'
 
@@ -117,8 +118,40 @@ export interface DepositReleaseIntent extends ControlIntent {
   readonly reason: string
 }
 
+/** The close of a period, with all that it fixes. */
+export interface PeriodCloseIntent extends ControlIntent {
+  readonly kind: 'period_close'
+  /** Id of the request. */
+  readonly close: string
+  readonly period: string
+  /** Window in ISO 8601 UTC. `to` is not included. */
+  readonly from: string
+  readonly to: string
+  readonly trial_balance: readonly TrialBalanceLine[]
+  readonly proof: readonly ProofBlock[]
+  /** Hash of {period, trial_balance, proof}. */
+  readonly hash: string
+}
+
+/** The re-opening of a closed period. */
+export interface PeriodReopenIntent extends ControlIntent {
+  readonly kind: 'period_reopen'
+  /** Id of the request. */
+  readonly reopening: string
+  readonly period: string
+  /** Hash of the close that it takes back. */
+  readonly hash: string
+  readonly reason: string
+}
+
 /** Everything that two people can sign. */
-export type AnyIntent = Intent | PolicyIntent | WhitelistIntent | DepositReleaseIntent
+export type AnyIntent =
+  | Intent
+  | PolicyIntent
+  | WhitelistIntent
+  | DepositReleaseIntent
+  | PeriodCloseIntent
+  | PeriodReopenIntent
 
 /** Returns the text whose hash approvers sign: `"keyturn-intent-v1\n"` and the canonical JSON of the intent. */
 export function intentText(intent: AnyIntent): string {

@@ -1,14 +1,8 @@
 /** Reads the blocks with which the books agree at an instant: the newest final block of each network. */
 
+import type { ProofBlock } from '../../../domain/books/period-books.js'
 import type { Networks } from '../../../domain/chain/network.js'
 import type { Queryable } from '../../connect.js'
-
-/** Block of a network up to which the books say what the chain says. */
-export interface ProofBlock {
-  readonly network: string
-  readonly block_number: number
-  readonly block_hash: string
-}
 
 /** Blocks around the final one in which bookings can be a moment early or late. */
 const NEAR = 100

@@ -16,17 +16,11 @@ export interface StatementUnits {
   readonly closing: bigint
 }
 
-/** Block up to which an earlier period is closed. What happened in it or before belongs to that period. */
-export interface ClosedBlock {
-  readonly network: string
-  readonly height: bigint
-}
-
 /**
  * Sums what was booked on the merchant's addresses in the window, for each enabled coin and each other coin
  * that has an account. Deposits come in; withdrawals go out, less what the network took and what stayed at
- * another own address. All else is an adjustment: what a reorganisation took back or a person booked, and
- * what happened in a block of an earlier period.
+ * another own address. All else is an adjustment: what a reorganisation took back, what a person booked, and
+ * what was noted as belonging to an earlier period.
  *
  * An account that was not posted since the begin is not searched. Of the others, the entries of the window are
  * read once, by their primary key, and summed where they lie.
@@ -35,7 +29,6 @@ export async function readStatement(
   sql: Queryable,
   merchantId: string,
   { from, to }: Window,
-  closed: readonly ClosedBlock[] = [],
 ): Promise<StatementUnits[]> {
   return await sql<StatementUnits[]>`
     WITH account AS (
@@ -63,7 +56,7 @@ export async function readStatement(
                sum(amount) FILTER (WHERE step = 'adjustment') AS adjustments
         FROM (
           SELECT entry.amount, coalesce(entry.fee, 0) AS fee, coalesce(entry.moved, 0) AS moved,
-                 ${stepOf(sql, closed)} AS step
+                 ${stepOf(sql, merchantId)} AS step
           FROM ledger_entries entry JOIN ledger_journals journal ON journal.id = entry.journal_id
           WHERE entry.account_id = account.id AND entry.account_version > account.first
             AND entry.account_version <= account.last
@@ -81,16 +74,11 @@ export async function readStatement(
 }
 
 /** Returns the column of the statement to which a `journal` belongs. */
-function stepOf(sql: Queryable, closed: readonly ClosedBlock[]) {
-  const late =
-    closed.length === 0
-      ? sql`false`
-      : sql`EXISTS (
-          SELECT FROM unnest(${closed.map((each) => each.network)}::text[],
-                             ${closed.map((each) => String(each.height))}::bigint[]) AS block (network, height)
-          WHERE block.network = journal.network AND journal.height <= block.height)`
+function stepOf(sql: Queryable, merchantId: string) {
   return sql`
-    CASE WHEN journal.reverses IS NOT NULL OR ${late} THEN 'adjustment'
+    CASE WHEN journal.reverses IS NOT NULL
+           OR journal.id IN (SELECT journal_id FROM period_adjustments WHERE merchant_id = ${merchantId})
+         THEN 'adjustment'
          WHEN journal.type LIKE 'deposit.%' THEN 'deposit'
          WHEN journal.type LIKE 'withdrawal.%' THEN 'withdrawal'
          WHEN journal.type LIKE 'transfer%' THEN 'transfer'

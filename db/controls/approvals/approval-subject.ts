@@ -11,6 +11,8 @@ export type ApprovalSubjectType =
   | 'policy'
   | 'whitelist'
   | 'deposit_release'
+  | 'period_close'
+  | 'period_reopen'
 
 export interface ApprovalSubject {
   readonly type: ApprovalSubjectType

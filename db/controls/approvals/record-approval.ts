@@ -34,6 +34,7 @@ export interface NewApproval {
 
 export interface StoredApproval {
   readonly id: string
+  readonly subject_id: string
   readonly approver_id: string
   readonly person_id: string
   readonly decision: Decision
@@ -105,7 +106,7 @@ export async function recordApproval(
                            signed_at, signature, reason)
     VALUES (${id}, ${request.merchantId}, ${subject.type}, ${subject.id}, ${personId}, ${approver.id},
             ${request.decision}, ${request.intentHash}, ${request.signedAt}, ${request.signature}, ${request.reason})
-    RETURNING id, approver_id, person_id, decision, intent_hash, signed_at, signature, created_at`
+    RETURNING id, subject_id, approver_id, person_id, decision, intent_hash, signed_at, signature, created_at`
   if (!stored) throw new Error('The approval was not stored')
   return stored
 }

@@ -5,6 +5,8 @@ import type { Networks } from '../../../domain/chain/network.js'
 import { FOUR_EYES } from '../../../domain/controls/approval.js'
 import { type ControlChangeState, isControlChangeSettled } from '../../../domain/controls/control-change.js'
 import { KeyturnError } from '../../../domain/errors.js'
+import { closePeriod } from '../../books/periods/close-period.js'
+import { reopenPeriod } from '../../books/periods/reopen-period.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { releaseDeposit } from '../../deposits/decide-held-deposit.js'
 import { countStoredApprovals, decideSubject } from '../approvals/decide-subject.js'
@@ -81,6 +83,17 @@ async function approve(
 ): Promise<void> {
   if (row.kind === 'deposit_release') {
     const to = (await releaseApproved(tx, networks, row)) ? 'effective' : 'superseded'
+    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
+    return
+  }
+  if (row.kind === 'period_close') {
+    const refusal = await closePeriod(tx, networks, row, ACTOR)
+    const to = refusal === null ? 'effective' : 'superseded'
+    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause: refusal ?? cause, effectiveAt: now })
+    return
+  }
+  if (row.kind === 'period_reopen') {
+    const to = (await reopenPeriod(tx, row, ACTOR)) ? 'effective' : 'superseded'
     await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
     return
   }

@@ -18,7 +18,7 @@ const ONE = { before: null, offset: 0, take: 1 }
 
 /**
  * Appends `policy.status_changed` or `whitelist.status_changed` with the present change. A release appends
- * none, because the deposit has its own events.
+ * none, because the deposit has its own events, and a period has none.
  *
  * @param previous - State before the change of state. `null` for a new change.
  */
@@ -28,7 +28,7 @@ export async function appendControlChangeEvent(
   previous: ControlChangeState | null,
 ): Promise<void> {
   const { id, merchant_id: merchantId } = change
-  if (change.kind === 'deposit_release') return
+  if (change.kind !== 'policy' && change.kind !== 'whitelist') return
   if (change.kind === 'policy') {
     const [row] = await listPolicyChanges(tx, merchantId, ONE, id)
     if (!row) throw new Error(`Change ${id} does not exist`)

@@ -1,7 +1,13 @@
 /** Declares a row of `control_changes` as the database returns it, and locks one. */
 
 import type { ControlChangeKind, ControlChangeState } from '../../../domain/controls/control-change.js'
-import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../../../domain/controls/intent.js'
+import type {
+  DepositReleaseIntent,
+  PeriodCloseIntent,
+  PeriodReopenIntent,
+  PolicyIntent,
+  WhitelistIntent,
+} from '../../../domain/controls/intent.js'
 import type { Transaction } from '../../connect.js'
 
 /** Entry of `history`: a state with its time and cause. */
@@ -34,7 +40,14 @@ interface RowOf<Kind extends ControlChangeKind, Intent> {
 
 export type PolicyChangeRow = RowOf<'policy', PolicyIntent>
 export type DepositReleaseRow = RowOf<'deposit_release', DepositReleaseIntent>
-export type ControlChangeRow = PolicyChangeRow | RowOf<'whitelist', WhitelistIntent> | DepositReleaseRow
+export type PeriodCloseRow = RowOf<'period_close', PeriodCloseIntent>
+export type PeriodReopenRow = RowOf<'period_reopen', PeriodReopenIntent>
+export type ControlChangeRow =
+  | PolicyChangeRow
+  | RowOf<'whitelist', WhitelistIntent>
+  | DepositReleaseRow
+  | PeriodCloseRow
+  | PeriodReopenRow
 
 /** Locks a change until the transaction ends. Every decision is made under this lock. @throws Error if unknown. */
 export async function lockControlChange(tx: Transaction, id: string): Promise<ControlChangeRow> {

@@ -70,6 +70,10 @@ function titleOf(row: ControlChangeRow): string {
       return `${row.intent.label}: ${row.intent.address}`
     case 'deposit_release':
       return `${row.intent.deposit}: ${row.intent.reason}`
+    case 'period_close':
+      return row.intent.period
+    case 'period_reopen':
+      return `${row.intent.period}: ${row.intent.reason}`
     default:
       return assertNever(row)
   }

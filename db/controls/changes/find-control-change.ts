@@ -44,6 +44,8 @@ const NAMES: Readonly<Record<ControlChangeKind, string>> = {
   policy: 'change of the policy',
   whitelist: 'whitelist entry',
   deposit_release: 'release of a deposit',
+  period_close: 'close of a period',
+  period_reopen: 're-opening of a period',
 }
 
 /** Creates the error `NOT_FOUND` for a change. */

@@ -1,17 +1,12 @@
 /** Stores a control change that waits for its approvals. */
 
-import {
-  type DepositReleaseIntent,
-  intentHash,
-  type PolicyIntent,
-  type WhitelistIntent,
-} from '../../../domain/controls/intent.js'
+import { type AnyIntent, type Intent, intentHash } from '../../../domain/controls/intent.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { json, type Transaction } from '../../connect.js'
 
 export interface NewControlChange {
   readonly id: string
-  readonly intent: PolicyIntent | WhitelistIntent | DepositReleaseIntent
+  readonly intent: Exclude<AnyIntent, Intent>
   /** Actor for the audit log. */
   readonly actor: string
   readonly coolDownMs: number

@@ -5,6 +5,7 @@ import {
   type ControlChangeState,
 } from '../../../domain/controls/control-change.js'
 import { appendAudit } from '../../audit/append-audit.js'
+import { returnPeriod } from '../../books/periods/return-period.js'
 import { json, type Transaction } from '../../connect.js'
 import { appendControlChangeEvent } from './append-control-change-event.js'
 import type { ControlChangeRow } from './control-change-row.js'
@@ -39,6 +40,7 @@ export async function moveControlChange(
   if (row.kind === 'whitelist' && CONTROL_CHANGE_TRANSITIONS[move.to].length === 0) {
     await tx`UPDATE whitelist_entries SET closed_at = ${move.at} WHERE id = ${row.id}`
   }
+  if (row.kind === 'period_close' && move.to !== 'effective') await returnPeriod(tx, row)
   await appendControlChangeEvent(tx, row, row.state)
   await appendAudit(tx, {
     merchantId: row.merchant_id,

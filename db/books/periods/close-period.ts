@@ -1,0 +1,85 @@
+/** Closes a period that two people approved, in the transaction of the last decision. */
+
+import { type PeriodBooks, periodHash } from '../../../domain/books/period-books.js'
+import type { Networks } from '../../../domain/chain/network.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import { json, type Transaction } from '../../connect.js'
+import type { PeriodCloseRow } from '../../controls/changes/control-change-row.js'
+import { findPeriod } from './find-window.js'
+import { lockPeriods, type StoredLine } from './period-row.js'
+import { isGreen, readChecklist } from './read-checklist.js'
+import { readStatement } from './read-statement.js'
+import { readTrialBalance } from './read-trial-balance.js'
+import { setFence } from './set-fence.js'
+
+/**
+ * Closes the period as it was signed: checks everything again, and stores the statement.
+ *
+ * @returns `null`, or why the period is not closed. Then the caller ends the request, which opens it again.
+ */
+export async function closePeriod(
+  tx: Transaction,
+  networks: Networks,
+  change: PeriodCloseRow,
+  actor: string,
+): Promise<string | null> {
+  const { merchant_id: merchantId, intent } = change
+  const { period } = intent
+  await lockPeriods(tx, merchantId)
+  const found = await findPeriod(tx, merchantId, period)
+  if (found?.row?.status !== 'closing' || found.row.change_id !== change.id)
+    return 'the period is no longer asked to close'
+  const { row, window } = found
+  const checklist = await readChecklist(tx, merchantId, window, found.followsClosed)
+  if (!isGreen(checklist)) {
+    await tx`
+      UPDATE periods SET checklist = ${json(tx, checklist)} WHERE merchant_id = ${merchantId} AND period = ${period}`
+    const red = checklist.filter(({ ok }) => !ok).map(({ name }) => name)
+    return `the checklist is red: ${red.join(', ')}`
+  }
+  const books: PeriodBooks = {
+    period,
+    trial_balance: await readTrialBalance(tx, networks, merchantId, window.to),
+    proof: row.proof ?? [],
+  }
+  if (periodHash(books) !== intent.hash) return 'the books are not those that were signed'
+  const left = await findLeftBlock(tx, books)
+  if (left !== null) return `the block of ${left} has left the chain`
+
+  const lines = await readStatement(tx, merchantId, window)
+  const stored: StoredLine[] = lines.map((line) => ({
+    network: line.network,
+    coin: line.coin,
+    opening: String(line.opening),
+    in: String(line.in),
+    out: String(line.out),
+    fees: String(line.fees),
+    transfers: String(line.transfers),
+    adjustments: String(line.adjustments),
+    closing: String(line.closing),
+  }))
+  await tx`
+    UPDATE periods SET status = 'closed', checklist = ${json(tx, checklist)}, statement = ${json(tx, stored)},
+      closed_at = clock_timestamp(), updated_at = clock_timestamp()
+    WHERE merchant_id = ${merchantId} AND period = ${period}`
+  await setFence(tx, merchantId)
+  await appendAudit(tx, {
+    merchantId,
+    actor,
+    action: 'period.closed',
+    subject: period,
+    data: { request: change.id, from: intent.from, to: intent.to, hash: intent.hash, proof: books.proof },
+  })
+  return null
+}
+
+/** Returns the network of the proof whose block is known not to be on the chain. `null` if there is none. */
+async function findLeftBlock(tx: Transaction, { proof }: PeriodBooks): Promise<string | null> {
+  const [left] = await tx<{ network: string }[]>`
+    SELECT block.network
+    FROM unnest(${proof.map((each) => each.network)}::text[], ${proof.map((each) => String(each.block_number))}::bigint[],
+                ${proof.map((each) => each.block_hash)}::text[]) AS block (network, height, hash)
+    JOIN chain_blocks known ON known.network = block.network AND known.height = block.height
+    WHERE known.hash <> block.hash LIMIT 1`
+  return left?.network ?? null
+}

@@ -1,0 +1,75 @@
+/** Reads what must be true before a period is closed. */
+
+import type { PendingQuery, Row } from 'postgres'
+import type { Window } from '../../../domain/books/period.js'
+import type { ChecklistItem } from '../../../domain/books/period-books.js'
+import type { Queryable } from '../../connect.js'
+
+/** Names of one item that `examples` shows. */
+const EXAMPLES = 5
+/** Time that a timer may be late before what it should have ended counts against the period. */
+const LATE = '5 minutes'
+
+interface Found {
+  readonly found: bigint
+  readonly examples: readonly string[]
+}
+
+/**
+ * Checks a period.
+ *
+ * - `earlier_periods`: the month before is closed.
+ * - `open_payments`: no payment of the window is open beyond its time.
+ * - `ended_payments`: no deposit of a payment that expired or was cancelled waits for its fate.
+ * - `open_withdrawals`: no withdrawal of the window waits for approvals beyond its time.
+ * - `clearing_accounts`: no account that only passes money on is out of balance: fees, and what is reserved.
+ */
+export async function readChecklist(
+  sql: Queryable,
+  merchantId: string,
+  { to }: Window,
+  followsClosed: boolean,
+): Promise<ChecklistItem[]> {
+  const earlier = { found: followsClosed ? 0n : 1n, examples: [] }
+  const [payments, ended, withdrawals, clearing] = await Promise.all([
+    find(sql, sql`
+      SELECT id FROM payments
+      WHERE merchant_id = ${merchantId} AND created_at < ${to} AND status = 'pending'
+        AND expires_at < clock_timestamp() - ${LATE}::interval`),
+    find(sql, sql`
+      SELECT payment.id FROM payments payment
+      WHERE payment.merchant_id = ${merchantId} AND payment.created_at < ${to} AND payment.status IN ('expired', 'cancelled')
+        AND payment.amount_detected > payment.amount_confirmed`),
+    find(sql, sql`
+      SELECT id FROM payouts
+      WHERE merchant_id = ${merchantId} AND created_at < ${to} AND stage = 'pending_approval'
+        AND expires_at < clock_timestamp() - ${LATE}::interval`),
+    find(sql, sql`
+      SELECT network || ' ' || coin || ' ' || kind AS id FROM ledger_accounts
+      WHERE merchant_id = ${merchantId} AND (kind = 'network_fee' AND balance <> 0 OR kind = 'reserved' AND balance > 0)`),
+  ])
+  return [
+    item('earlier_periods', earlier),
+    item('open_payments', payments),
+    item('ended_payments', ended),
+    item('open_withdrawals', withdrawals),
+    item('clearing_accounts', clearing),
+  ]
+}
+
+/** Whether every item is as it must be. */
+export function isGreen(checklist: readonly ChecklistItem[]): boolean {
+  return checklist.every(({ ok }) => ok)
+}
+
+function item(name: string, { found, examples }: Found): ChecklistItem {
+  return { name, ok: found === 0n, found: Number(found), examples: [...examples] }
+}
+
+async function find(sql: Queryable, ids: PendingQuery<Row[]>): Promise<Found> {
+  const [row] = await sql<Found[]>`
+    WITH each AS MATERIALIZED (${ids})
+    SELECT count(*) AS found, coalesce((SELECT array_agg(id) FROM (SELECT id FROM each ORDER BY id LIMIT ${EXAMPLES}) few), '{}') AS examples
+    FROM each`
+  return row ?? { found: 0n, examples: [] }
+}

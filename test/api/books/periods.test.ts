@@ -1,0 +1,400 @@
+/** The close of months, over HTTP: two people, one transaction, and windows that nothing enters afterwards. */
+
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { advanceControlChange } from '../../../db/controls/changes/advance-control-change.js'
+import { createApprover } from '../../../db/merchants/create-approver.js'
+import { createPerson } from '../../../db/merchants/create-person.js'
+import { monthOf, periodAfter, periodAt } from '../../../domain/books/period.js'
+import { canonicalJson } from '../../../domain/canonical-json.js'
+import { parseAmount } from '../../../domain/money.js'
+import type { Period } from '../../../wire/period.js'
+import { type Books, openBooks } from '../../stage/open-books.js'
+import { startTestApi, type TestApi } from '../../stage/test-api.js'
+
+const THIS = periodAt(new Date())
+const LAST = periodAfter(THIS, -1)
+const NEXT = periodAfter(THIS)
+/** An instant in the middle of last month. */
+const MIDDLE = new Date(monthOf(LAST).from.getTime() + 14 * 86_400_000)
+const WHOLE = 100_000_000n
+
+let api: TestApi
+/** Ends a month early, as the local stack may. */
+let early: TestApi
+beforeAll(async () => {
+  api = await startTestApi()
+  early = await startTestApi({ KEYTURN_PERIOD_CLOSE_EARLY: 'true' })
+  for (const { database } of [api, early]) {
+    const { sql } = database
+    for (let height = 0; height <= 20; height++)
+      await sql`
+        INSERT INTO chain_blocks (network, height, hash, parent_hash, time)
+        VALUES ('bitcoin', ${height}, ${`hash-${height}`}, ${`hash-${height - 1}`},
+                ${new Date(monthOf(THIS).from.getTime() + (height - 15) * 60_000)})`
+    await sql`INSERT INTO chain_cursors (network, height, block_hash, head_height) VALUES ('bitcoin', 20, 'hash-20', 20)`
+  }
+})
+afterAll(async () => {
+  await api?.database.drop()
+  await early?.database.drop()
+})
+
+let books: Books
+beforeEach(async () => {
+  books = await openBooks(api, monthOf(LAST).from)
+})
+
+async function read(period: string, of = books): Promise<Period> {
+  const { status, json } = await of.call('GET', `/periods/${period}`)
+  expect(status).toBe(200)
+  return json.data
+}
+const lineOf = async (period: string, of = books) =>
+  (await of.call('GET', `/statements/${period}`)).json.data.lines.find(
+    ({ network }: { network: string }) => network === 'bitcoin',
+  )
+const codeOf = ({ status, json }: { status: number; json: { error?: { code: string } } }) => [
+  status,
+  json.error?.code,
+]
+const units = (text: string): bigint =>
+  text.startsWith('-') ? -parseAmount(text.slice(1), 8) : parseAmount(text, 8)
+
+/** Books a deposit of alice last month, and one of the merchant's own. */
+async function business(of = books, at: Date | undefined = MIDDLE): Promise<bigint> {
+  const deposit = await of.post(
+    'deposit.confirmed',
+    { 'chain:a1': 3n * WHOLE, 'available:alice': -3n * WHOLE },
+    { height: 5, ...(at ? { at } : {}) },
+  )
+  await of.post(
+    'deposit.confirmed',
+    { 'chain:a2': 1n * WHOLE, available: -1n * WHOLE },
+    { height: 6, ...(at ? { at } : {}) },
+  )
+  return deposit
+}
+
+test('closes a month by two approvals: sums, block and hash are what two people signed', async () => {
+  await business()
+  const asked = await books.close(LAST)
+  expect(asked.status).toBe(202)
+  expect(asked.json.data).toMatchObject({
+    period: LAST,
+    status: 'closing',
+    approval: { path: `/periods/${LAST}`, required: 2, intent_hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+  })
+  expect((await books.call('GET', `/periods/${LAST}/intent`)).json.data.intent).toMatchObject({
+    kind: 'period_close',
+    period: LAST,
+    from: monthOf(LAST).from.toISOString(),
+    to: monthOf(LAST).to.toISOString(),
+  })
+  const [asker, first] = books.people
+  expect(codeOf(await books.decide(LAST, asker))).toEqual([403, 'INITIATOR_CANNOT_APPROVE'])
+  expect((await books.decide(LAST, first)).status).toBe(201)
+  expect(await books.advance(LAST)).toBe('pending_approval')
+  expect((await read(LAST)).status).toBe('closing')
+  expect((await books.decide(LAST, books.people[2])).status).toBe(201)
+  expect(await books.advance(LAST)).toBe('effective')
+
+  const closed = await read(LAST)
+  const depth = (api.dependencies.networks.get('bitcoin')?.confirmations ?? 0) - 1
+  expect(closed).toMatchObject({ status: 'closed', approval: null, adjustments: [] })
+  expect(closed.checklist.every(({ ok }) => ok)).toBe(true)
+  expect(closed.proof).toEqual([
+    { network: 'bitcoin', block_number: 14 - depth, block_hash: `hash-${14 - depth}` },
+  ])
+  expect(closed.trial_balance.map(({ class: name, account, balance }) => [name, account, balance])).toEqual([
+    ['liability', 'available', '-3'],
+    ['equity', 'available', '-1'],
+    ['asset', 'chain', '4'],
+  ])
+  expect(closed.trial_balance.reduce((sum, { balance }) => sum + units(balance), 0n)).toBe(0n)
+  const { period, trial_balance, proof } = closed
+  const hash = createHash('sha256').update(canonicalJson({ period, trial_balance, proof })).digest('hex')
+  expect(closed.hash).toBe(hash)
+  expect(asked.json.data.hash).toBe(hash)
+  const statement = (await books.call('GET', `/statements/${LAST}`)).json.data
+  expect(statement).toMatchObject({ provisional: false, proof })
+  expect(await lineOf(LAST)).toMatchObject({ opening: '0', in: '4', closing: '4' })
+
+  const { json } = await books.call('GET', '/periods')
+  expect(json.data.map(({ period, status }: Period) => [period, status])).toEqual([
+    [THIS, 'open'],
+    [LAST, 'closed'],
+  ])
+  const actions = await api.database.sql<{ action: string }[]>`
+    SELECT action FROM audit_log WHERE merchant_id = ${books.merchantId} AND action LIKE 'period%' ORDER BY position`
+  expect(actions.map(({ action }) => action)).toEqual([
+    'period_close.change_requested',
+    'period_close.approval_given',
+    'period_close.approval_given',
+    'period.closed',
+    'period_close.change_effective',
+  ])
+})
+
+test('books what belongs to a closed month in the next one, as an adjustment, and leaves the closed one as it is', async () => {
+  const deposit = await business()
+  await books.close(LAST)
+  await books.approve(LAST)
+  const before = [await read(LAST), await lineOf(LAST)]
+
+  const undone = await books.reverse(deposit)
+  const missed = await books.post(
+    'deposit.confirmed',
+    { 'chain:a3': 7n, 'available:bob': -7n },
+    { height: 2 },
+  )
+  await books.post('deposit.confirmed', { 'chain:a3': 9n, 'available:bob': -9n }, { height: 20 })
+  expect([await read(LAST), await lineOf(LAST)]).toEqual(before)
+  const now = await read(THIS)
+  expect(now.adjustments.map(({ journal_id, type }) => [journal_id, type])).toEqual([
+    [String(undone), 'deposit.reverted'],
+    [String(missed), 'deposit.confirmed'],
+  ])
+  expect(await lineOf(THIS)).toMatchObject({
+    opening: '4',
+    in: '0.00000009',
+    adjustments: '-2.99999993',
+    closing: '1.00000016',
+  })
+})
+
+test('returns a month to what it was when one person rejects its close, and closes it by another request', async () => {
+  await business()
+  await books.close(LAST)
+  expect((await books.decide(LAST, books.people[1], 'reject')).status).toBe(201)
+  expect(await books.advance(LAST)).toBe('rejected')
+  expect(await read(LAST)).toMatchObject({ status: 'open', hash: null, approval: null })
+  const fences = await api.database.sql`SELECT 1 FROM ledger_fences WHERE merchant_id = ${books.merchantId}`
+  expect(fences).toHaveLength(0)
+  expect(codeOf(await books.decide(LAST, books.people[2]))).toEqual([409, 'ALREADY_DECIDED'])
+
+  expect((await books.close(LAST)).status).toBe(202)
+  expect(await books.approve(LAST)).toBe('effective')
+  expect((await read(LAST)).status).toBe('closed')
+})
+
+test('refuses a month that runs or has not begun, that is closed or closing, or lies before the books', async () => {
+  expect(codeOf(await books.close(THIS))).toEqual([409, 'INVALID_STATE'])
+  expect(codeOf(await books.close(NEXT))).toEqual([409, 'INVALID_STATE'])
+  expect(codeOf(await books.close(periodAfter(LAST, -1)))).toEqual([404, 'NOT_FOUND'])
+  expect(codeOf(await books.close('2026-13'))).toEqual([400, 'VALIDATION_FAILED'])
+  await books.close(LAST)
+  expect(codeOf(await books.close(LAST))).toEqual([409, 'INVALID_STATE'])
+  await books.approve(LAST)
+  expect(codeOf(await books.close(LAST))).toEqual([409, 'INVALID_STATE'])
+  expect(codeOf(await books.call('GET', `/periods/${NEXT}`))).toEqual([404, 'NOT_FOUND'])
+})
+
+test('refuses a month whose checklist is red, and says what speaks against it', async () => {
+  const { sql } = api.database
+  const older = await openBooks(api, monthOf(periodAfter(LAST, -1)).from)
+  const refused = await older.close(LAST)
+  expect(codeOf(refused)).toEqual([409, 'INVALID_STATE'])
+  const red = ({ json }: typeof refused) =>
+    json.error.details.checklist.filter(({ ok }: { ok: boolean }) => !ok)
+  expect(red(refused)).toEqual([{ name: 'earlier_periods', ok: false, found: 1, examples: [] }])
+
+  await books.post('test', { 'network_fee:': 5n, 'available:bob': -5n }, { at: MIDDLE })
+  expect(red(await books.close(LAST))).toMatchObject([{ name: 'clearing_accounts', found: 1 }])
+  await books.post('test', { 'network_fee:': -5n, 'available:bob': 5n })
+  expect((await books.close(LAST)).status).toBe(202)
+  // What turns red while people decide refuses the close in the end.
+  await books.post('test', { 'network_fee:': 5n, 'available:bob': -5n })
+  expect(await books.approve(LAST)).toBe('superseded')
+  const open = await read(LAST)
+  expect(open).toMatchObject({ status: 'open', hash: null })
+  expect(open.checklist.filter(({ ok }) => !ok)).toMatchObject([{ name: 'clearing_accounts' }])
+  const [change] = await sql<{ cause: string }[]>`
+    SELECT history -> -1 ->> 'cause' AS cause FROM control_changes WHERE merchant_id = ${books.merchantId}`
+  expect(change?.cause).toContain('clearing_accounts')
+})
+
+test('refuses a close whose books or block are no longer those that were signed', async () => {
+  const { sql } = api.database
+  await business()
+  await books.close(LAST)
+  // Only a change of the database behind the platform can do this.
+  await books.post('deposit.confirmed', { 'chain:a4': 1n, 'available:eve': -1n }, { at: MIDDLE })
+  expect(await books.approve(LAST)).toBe('superseded')
+  expect((await read(LAST)).status).toBe('open')
+
+  await books.close(LAST)
+  const [block] = (await read(LAST)).proof
+  await sql`UPDATE chain_blocks SET hash = 'other' WHERE height = ${block?.block_number ?? 0}`
+  try {
+    expect(await books.approve(LAST)).toBe('superseded')
+  } finally {
+    await sql`UPDATE chain_blocks SET hash = ${block?.block_hash ?? ''} WHERE height = ${block?.block_number ?? 0}`
+  }
+})
+
+test('opens the last closed month again by two approvals, and no earlier one', async () => {
+  const old = periodAfter(LAST, -1)
+  const older = await openBooks(api, monthOf(old).from)
+  for (const period of [old, LAST]) {
+    expect((await older.close(period)).status).toBe(202)
+    expect(await older.approve(period)).toBe('effective')
+  }
+  expect(codeOf(await older.reopen(old))).toEqual([409, 'INVALID_STATE'])
+  expect(codeOf(await older.reopen(THIS))).toEqual([409, 'INVALID_STATE'])
+  const asked = await older.reopen(LAST)
+  expect(asked.status).toBe(202)
+  expect(asked.json.data).toMatchObject({ status: 'closed', approval: { path: `/periods/${LAST}` } })
+  expect(codeOf(await older.reopen(LAST))).toEqual([409, 'INVALID_STATE'])
+  expect(codeOf(await older.decide(LAST, older.people[0]))).toEqual([403, 'INITIATOR_CANNOT_APPROVE'])
+  expect((await older.decide(LAST, older.people[1], 'reject')).status).toBe(201)
+  expect(await older.advance(LAST)).toBe('rejected')
+  expect((await read(LAST, older)).status).toBe('closed')
+
+  await older.reopen(LAST)
+  expect(await older.approve(LAST)).toBe('effective')
+  expect(await read(LAST, older)).toMatchObject({ status: 'open', hash: null, closed_at: null })
+  expect((await older.close(LAST)).status).toBe(202)
+  expect(await older.approve(LAST)).toBe('effective')
+  expect((await read(LAST, older)).status).toBe('closed')
+})
+
+test('ends the window of a running month at its close where that is allowed, and months chain from there', async () => {
+  const shop = await openBooks(early)
+  await business(shop, undefined)
+  const asked = await shop.close(THIS)
+  expect(asked.status).toBe(202)
+  await shop.post('deposit.confirmed', { 'chain:a1': 5n, 'available:alice': -5n }, { height: 20 })
+  expect(await shop.approve(THIS)).toBe('effective')
+  const closed = await read(THIS, shop)
+  expect(new Date(closed.to).getTime()).toBeLessThan(Date.now())
+  expect(await lineOf(THIS, shop)).toMatchObject({ opening: '0', in: '4', closing: '4' })
+  const next = (await shop.call('GET', `/statements/${NEXT}`)).json.data
+  expect(next).toMatchObject({ from: closed.to, provisional: true })
+  expect(await lineOf(NEXT, shop)).toMatchObject({ opening: '4', in: '0.00000005', closing: '4.00000005' })
+  const { json } = await shop.call('GET', '/periods')
+  expect(json.data.map(({ period }: Period) => period)).toEqual([NEXT, THIS])
+  // A month that has not begun can be closed too, and never before the one before it.
+  expect(codeOf(await shop.close(periodAfter(NEXT)))).toEqual([409, 'INVALID_STATE'])
+  expect((await shop.close(NEXT)).status).toBe(202)
+  expect(await shop.approve(NEXT)).toBe('effective')
+  expect((await read(periodAfter(NEXT), shop)).from).toBe((await read(NEXT, shop)).to)
+
+  await shop.reopen(NEXT)
+  await shop.approve(NEXT)
+  expect((await read(NEXT, shop)).to).toBe(monthOf(NEXT).to.toISOString())
+})
+
+test('counts each booking in one window while bookings and a close run at once', async () => {
+  const shop = await openBooks(early)
+  const { sql } = early.database
+  let booked = 0n
+  let running = true
+  const clerks = Array.from({ length: 4 }, async (_, clerk) => {
+    while (running) {
+      await shop.post('deposit.confirmed', { [`chain:c${clerk}`]: 1n, [`available:u${clerk}`]: -1n })
+      booked += 1n
+    }
+  })
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 100))
+  await pause()
+  expect((await shop.close(THIS)).status).toBe(202)
+  await pause()
+  expect(await shop.approve(THIS)).toBe('effective')
+  await pause()
+  running = false
+  await Promise.all(clerks)
+  const closed = await read(THIS, shop)
+  const [first, second] = [await lineOf(THIS, shop), await lineOf(NEXT, shop)]
+  expect(units(first.in)).toBeGreaterThan(0n)
+  expect(second.opening).toBe(first.closing)
+  expect(units(first.in) + units(second.in)).toBe(booked)
+  expect(units(second.closing)).toBe(booked)
+  const [inside] = await sql<{ sum: bigint }[]>`
+    SELECT coalesce(sum(entry.amount), 0) AS sum FROM ledger_entries entry
+    JOIN ledger_accounts account ON account.id = entry.account_id
+    WHERE account.merchant_id = ${shop.merchantId} AND account.kind = 'chain' AND entry.recorded_at < ${closed.to}`
+  expect(inside?.sum).toBe(units(first.closing))
+})
+
+test('waits for a booking that has its time and is not committed yet', async () => {
+  const shop = await openBooks(early)
+  const { sql } = early.database
+  let commit = () => {}
+  const held = new Promise<void>((resolve) => {
+    commit = resolve
+  })
+  let posted = () => {}
+  const begun = new Promise<void>((resolve) => {
+    posted = resolve
+  })
+  const booking = sql.begin(async (tx) => {
+    await tx`SELECT * FROM post_journals(${shop.merchantId}, '{slow}', '{"\\\\x00"}', '{deposit.confirmed}', '{r}', '{NULL}',
+      '{bitcoin}', '{NULL}', '{1,1}', '{bitcoin,bitcoin}', '{btc,btc}', '{chain,available}', '{x,y}', '{5,-5}',
+      '{NULL,NULL}', '{NULL,NULL}', false)`
+    posted()
+    await held
+  })
+  await begun
+  const closing = shop.close(THIS)
+  setTimeout(commit, 300)
+  expect((await closing).status).toBe(202)
+  await booking
+  expect(await shop.approve(THIS)).toBe('effective')
+  expect(await lineOf(THIS, shop)).toMatchObject({ in: '0.00000005', closing: '0.00000005' })
+})
+
+test('gives a booking the time of the end of the closed window when the clock was set back', async () => {
+  const { sql } = api.database
+  await business()
+  await books.close(LAST)
+  await books.approve(LAST)
+  const ahead = new Date(Date.now() + 3_600_000)
+  await sql`UPDATE ledger_fences SET closed_until = ${ahead} WHERE merchant_id = ${books.merchantId}`
+  const journal = await books.post('deposit.confirmed', { 'chain:a9': 1n, 'available:zoe': -1n })
+  const entries = await sql<{ recorded_at: Date }[]>`
+    SELECT recorded_at FROM ledger_entries WHERE journal_id = ${journal}`
+  expect(entries.map(({ recorded_at }) => recorded_at)).toEqual([ahead, ahead])
+})
+
+test('closes once, however many ask and however often the workflow runs', async () => {
+  await business()
+  const answers = await Promise.all([1, 2, 3, 4].map(() => books.close(LAST)))
+  expect(answers.map(({ status }) => status).sort()).toEqual([202, 409, 409, 409])
+  const [, first, second] = books.people
+  await books.decide(LAST, first)
+  await books.decide(LAST, second)
+  const [row] = await api.database.sql<{ id: string }[]>`
+    SELECT change_id AS id FROM periods WHERE merchant_id = ${books.merchantId}`
+  const { networks } = api.dependencies
+  await Promise.all(
+    [1, 2, 3].map(() => advanceControlChange(api.database.sql, networks, row?.id ?? '', new Date())),
+  )
+  const closes = await api.database.sql`
+    SELECT 1 FROM audit_log WHERE merchant_id = ${books.merchantId} AND action = 'period.closed'`
+  expect(closes).toHaveLength(1)
+})
+
+test('lets only the scope reconciliation or the role finance ask, and nobody of another merchant see or decide', async () => {
+  const { sql } = api.database
+  await business()
+  const keyOf = async (role: string, scopes: string[]) => {
+    const { merchantId } = books
+    const personId = await createPerson(sql, { merchantId, name: role })
+    const ed25519PublicKey = createHash('sha256').update(`${role} ${merchantId}`).digest()
+    await createApprover(sql, { merchantId, personId, ed25519PublicKey, role })
+    return api.newKey({ merchantId, personId, scopes })
+  }
+  const ask = async (key: Awaited<ReturnType<typeof keyOf>>) =>
+    codeOf(await books.call('POST', '/periods/close', { period: LAST }, key))
+  expect(await ask(await keyOf('approver', ['read', 'approvals']))).toEqual([403, 'INSUFFICIENT_SCOPE'])
+  expect(await ask(await keyOf('clerk', ['read', 'withdrawals']))).toEqual([403, 'INSUFFICIENT_SCOPE'])
+  expect(await ask(await keyOf('finance', ['read', 'approvals']))).toEqual([202, undefined])
+
+  const stranger = await openBooks(api, monthOf(LAST).from)
+  expect((await read(LAST, stranger)).status).toBe('open')
+  expect(codeOf(await stranger.call('GET', `/periods/${LAST}/intent`))).toEqual([404, 'NOT_FOUND'])
+  expect(codeOf(await stranger.decide(LAST, stranger.people[1]))).toEqual([404, 'NOT_FOUND'])
+  expect(codeOf(await stranger.reopen(LAST))).toEqual([409, 'INVALID_STATE'])
+  expect((await read(LAST)).status).toBe('closing')
+})
