@@ -75,7 +75,6 @@ export type {
   Tolerance,
 } from '../wire/payment.js'
 export type { Payout } from '../wire/payout.js'
-export type { PolicyChange, PolicyEdit, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 export type {
   ChecklistItem,
   ClosePeriod,
@@ -86,6 +85,7 @@ export type {
   ReopenPeriod,
   TrialBalanceLine,
 } from '../wire/period.js'
+export type { PolicyChange, PolicyEdit, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 export type { Priority } from '../wire/priority.js'
 export type { Reason } from '../wire/reason.js'
 export type {

@@ -23,7 +23,9 @@ export const TrialBalanceLine = z
     class: z.enum(ACCOUNT_CLASSES).meta({
       description: 'Asset: on addresses. Liability: owned by users. Equity: owned by the merchant itself.',
     }),
-    account: z.string().meta({ example: 'available', description: 'Kind of account, as the ledger names it.' }),
+    account: z
+      .string()
+      .meta({ example: 'available', description: 'Kind of account, as the ledger names it.' }),
     network: z.string(),
     coin: z.string(),
     balance: z.string().meta({

@@ -17,7 +17,14 @@ import { requireFinance } from '../../db/merchants/require-finance.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { QUORUM } from '../../domain/controls/approval.js'
 import { KeyturnError } from '../../domain/errors.js'
-import { ClosePeriod, Period, PeriodFilter, PeriodName, PeriodSummary, ReopenPeriod } from '../../wire/period.js'
+import {
+  ClosePeriod,
+  Period,
+  PeriodFilter,
+  PeriodName,
+  PeriodSummary,
+  ReopenPeriod,
+} from '../../wire/period.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
 import { notFound } from '../http/not-found.js'
@@ -114,9 +121,13 @@ export function registerPeriodRoutes(app: ApiApp, dependencies: ApiDependencies)
     const { period } = c.req.valid('json')
     const { asOf, settled } = await settleTime(sql, SETTLE_MS)
     if (!settled) {
-      throw new KeyturnError('DEPENDENCY_UNAVAILABLE', 'A booking has been under way for long. Try again soon', {
-        retryable: true,
-      })
+      throw new KeyturnError(
+        'DEPENDENCY_UNAVAILABLE',
+        'A booking has been under way for long. Try again soon',
+        {
+          retryable: true,
+        },
+      )
     }
     const { id, kept } = await inTransaction(sql, async (tx) => {
       const { close } = await requestClose(tx, networks, {

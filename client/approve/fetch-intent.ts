@@ -101,9 +101,7 @@ const closeSchema = z.strictObject({
       balance: z.string(),
     }),
   ),
-  proof: z.array(
-    z.strictObject({ network: z.string(), block_number: z.int(), block_hash: z.string() }),
-  ),
+  proof: z.array(z.strictObject({ network: z.string(), block_number: z.int(), block_hash: z.string() })),
   hash: z.string(),
   cool_down_seconds: z.int().min(0),
   ...asked,

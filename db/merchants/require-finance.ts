@@ -10,7 +10,11 @@ import type { Queryable } from '../connect.js'
  */
 export async function requireFinance(
   sql: Queryable,
-  asker: { readonly merchantId: string; readonly personId: string | null; readonly scopes: readonly string[] },
+  asker: {
+    readonly merchantId: string
+    readonly personId: string | null
+    readonly scopes: readonly string[]
+  },
 ): Promise<void> {
   if (asker.scopes.includes('reconciliation')) return
   const [finance] = await sql`

@@ -1,12 +1,11 @@
 /** Lists the periods of a merchant, also those that nobody has asked to close. */
 
-import { periodAfter, periodAt, type Window } from '../../../domain/books/period.js'
+import { monthOf, periodAfter, periodAt, type Window } from '../../../domain/books/period.js'
 import type { PeriodStatus } from '../../../domain/books/period-books.js'
 import type { Queryable } from '../../connect.js'
 import type { Slice } from '../../slice.js'
 import { firstPeriod } from './find-window.js'
 import type { PeriodRow } from './period-row.js'
-import { monthOf } from '../../../domain/books/period.js'
 
 export interface ListedPeriod {
   readonly period: string
@@ -28,7 +27,10 @@ export async function listPeriods(
 ): Promise<ListedPeriod[]> {
   const first = await firstPeriod(sql, merchantId)
   const rows = new Map(
-    (await sql<PeriodRow[]>`SELECT * FROM periods WHERE merchant_id = ${merchantId}`).map((row) => [row.period, row]),
+    (await sql<PeriodRow[]>`SELECT * FROM periods WHERE merchant_id = ${merchantId}`).map((row) => [
+      row.period,
+      row,
+    ]),
   )
   const periods: ListedPeriod[] = []
   for (let period = first; ; period = periodAfter(period)) {
@@ -49,6 +51,8 @@ export async function listPeriods(
   }
   return periods
     .reverse()
-    .filter((each) => (status === undefined || each.status === status) && (before === null || each.period < before))
+    .filter(
+      (each) => (status === undefined || each.status === status) && (before === null || each.period < before),
+    )
     .slice(offset, offset + take)
 }

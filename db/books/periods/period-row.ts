@@ -1,6 +1,11 @@
 /** Declares a row of `periods`, and locks the periods of a merchant. */
 
-import type { ChecklistItem, PeriodStatus, ProofBlock, TrialBalanceLine } from '../../../domain/books/period-books.js'
+import type {
+  ChecklistItem,
+  PeriodStatus,
+  ProofBlock,
+  TrialBalanceLine,
+} from '../../../domain/books/period-books.js'
 import type { Queryable, Transaction } from '../../connect.js'
 
 /** Line of a stored statement: amounts are base units in digits. */

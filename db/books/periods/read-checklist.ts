@@ -32,21 +32,33 @@ export async function readChecklist(
 ): Promise<ChecklistItem[]> {
   const earlier = { found: followsClosed ? 0n : 1n, examples: [] }
   const [payments, ended, withdrawals, clearing] = await Promise.all([
-    find(sql, sql`
+    find(
+      sql,
+      sql`
       SELECT id FROM payments
       WHERE merchant_id = ${merchantId} AND created_at < ${to} AND status = 'pending'
-        AND expires_at < clock_timestamp() - ${LATE}::interval`),
-    find(sql, sql`
+        AND expires_at < clock_timestamp() - ${LATE}::interval`,
+    ),
+    find(
+      sql,
+      sql`
       SELECT payment.id FROM payments payment
       WHERE payment.merchant_id = ${merchantId} AND payment.created_at < ${to} AND payment.status IN ('expired', 'cancelled')
-        AND payment.amount_detected > payment.amount_confirmed`),
-    find(sql, sql`
+        AND payment.amount_detected > payment.amount_confirmed`,
+    ),
+    find(
+      sql,
+      sql`
       SELECT id FROM payouts
       WHERE merchant_id = ${merchantId} AND created_at < ${to} AND stage = 'pending_approval'
-        AND expires_at < clock_timestamp() - ${LATE}::interval`),
-    find(sql, sql`
+        AND expires_at < clock_timestamp() - ${LATE}::interval`,
+    ),
+    find(
+      sql,
+      sql`
       SELECT network || ' ' || coin || ' ' || kind AS id FROM ledger_accounts
-      WHERE merchant_id = ${merchantId} AND (kind = 'network_fee' AND balance <> 0 OR kind = 'reserved' AND balance > 0)`),
+      WHERE merchant_id = ${merchantId} AND (kind = 'network_fee' AND balance <> 0 OR kind = 'reserved' AND balance > 0)`,
+    ),
   ])
   return [
     item('earlier_periods', earlier),

@@ -41,9 +41,13 @@ export async function requestReopen(tx: Transaction, request: ReopenRequest): Pr
     })
   }
   if (!(await isLast(tx, merchantId, period))) {
-    throw new KeyturnError('INVALID_STATE', `Re-open the periods after ${period} first, the last one before all`, {
-      details: { period },
-    })
+    throw new KeyturnError(
+      'INVALID_STATE',
+      `Re-open the periods after ${period} first, the last one before all`,
+      {
+        details: { period },
+      },
+    )
   }
   const id = newId('pro')
   const now = Date.now()
@@ -68,7 +72,11 @@ export async function requestReopen(tx: Transaction, request: ReopenRequest): Pr
 }
 
 /** Opens the period, in the transaction of the last decision. Returns `false` if it cannot be opened any more. */
-export async function reopenPeriod(tx: Transaction, change: PeriodReopenRow, actor: string): Promise<boolean> {
+export async function reopenPeriod(
+  tx: Transaction,
+  change: PeriodReopenRow,
+  actor: string,
+): Promise<boolean> {
   const { merchant_id: merchantId, intent } = change
   const { period } = intent
   await lockPeriods(tx, merchantId)

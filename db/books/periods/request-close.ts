@@ -8,8 +8,8 @@ import { KeyturnError } from '../../../domain/errors.js'
 import { json, type Transaction } from '../../connect.js'
 import { insertControlChange } from '../../controls/changes/insert-control-change.js'
 import { newId } from '../../new-id.js'
-import { type FoundPeriod, findPeriod } from './find-window.js'
 import { findPendingChange } from './find-period-change.js'
+import { type FoundPeriod, findPeriod } from './find-window.js'
 import { lockPeriods } from './period-row.js'
 import { isGreen, readChecklist } from './read-checklist.js'
 import { readProof } from './read-proof.js'
@@ -101,7 +101,9 @@ async function requireOpen(tx: Transaction, { period, row }: FoundPeriod, mercha
   }
   throw new KeyturnError(
     'INVALID_STATE',
-    row?.status === 'closed' ? `${period} is closed already` : `The close of ${period} waits for its approvals`,
+    row?.status === 'closed'
+      ? `${period} is closed already`
+      : `The close of ${period} waits for its approvals`,
     { details: { period, status: row?.status ?? 'open' } },
   )
 }
@@ -109,7 +111,11 @@ async function requireOpen(tx: Transaction, { period, row }: FoundPeriod, mercha
 function requireGreen(period: string, checklist: readonly ChecklistItem[]): void {
   if (isGreen(checklist)) return
   const red = checklist.filter(({ ok }) => !ok).map(({ name }) => name)
-  throw new KeyturnError('INVALID_STATE', `${period} cannot be closed: ${red.join(', ')}. See details.checklist`, {
-    details: { period, checklist },
-  })
+  throw new KeyturnError(
+    'INVALID_STATE',
+    `${period} cannot be closed: ${red.join(', ')}. See details.checklist`,
+    {
+      details: { period, checklist },
+    },
+  )
 }

@@ -81,7 +81,8 @@ test('adds up random months, each opening as the one before closed, and closes a
   const count = 160
   const instants = Array.from({ length: count }, () => start + Math.floor(random() * (end - start)))
   // The instants at the edges of months belong to the month that begins.
-  for (const month of MONTHS.slice(1)) instants.push(monthOf(month).from.getTime(), monthOf(month).from.getTime() - 1)
+  for (const month of MONTHS.slice(1))
+    instants.push(monthOf(month).from.getTime(), monthOf(month).from.getTime() - 1)
   instants.sort((a, b) => a - b)
   const times = new Map<bigint, Date>()
   const expected = new Map(MONTHS.map((month) => [month, { in: 0n, out: 0n, fees: 0n, adjustments: 0n }]))
@@ -95,14 +96,21 @@ test('adds up random months, each opening as the one before closed, and closes a
     const kind = random()
     let journal: bigint
     if (kind < 0.4) {
-      journal = await post('deposit.confirmed', { [`chain:${address}`]: amount, [`reserved:${user}`]: -amount })
+      journal = await post('deposit.confirmed', {
+        [`chain:${address}`]: amount,
+        [`reserved:${user}`]: -amount,
+      })
       deposits.push({ journal, amount })
       sums.in += amount
     } else if (kind < 0.7) {
       const [fee, change] = [amount / 100n, amount / 3n]
       journal = await post(
         'withdrawal.settled',
-        { [`chain:${address}`]: -(amount + fee + change), 'chain:change': change, [`available:${user}`]: amount + fee },
+        {
+          [`chain:${address}`]: -(amount + fee + change),
+          'chain:change': change,
+          [`available:${user}`]: amount + fee,
+        },
         { fee },
       )
       sums.out += amount
@@ -177,7 +185,11 @@ test('names the newest final block of each network, now and at the end of a mont
   expect(await blocks(MONTHS[2] as string)).toEqual(block(9 - depth))
 
   // What was booked before the end lies at or below the block, and what was booked later lies above it.
-  const early = await post('deposit.confirmed', { 'chain:a8': 5n, 'reserved:u8': -5n }, { height: 11 - depth })
+  const early = await post(
+    'deposit.confirmed',
+    { 'chain:a8': 5n, 'reserved:u8': -5n },
+    { height: 11 - depth },
+  )
   await dateJournals(sql, new Map([[early, minutes(-1)]]))
   expect(await blocks(MONTHS[2] as string)).toEqual(block(11 - depth))
   const late = await post('deposit.confirmed', { 'chain:a9': 5n, 'reserved:u9': -5n }, { height: 9 - depth })

@@ -57,7 +57,14 @@ test('is closed or is not, at whichever commit the process is killed, and is clo
     async facts({ merchantId }) {
       const { sql } = api.database
       const [period] = await sql<
-        { status: string; hash: string; trial_balance: TrialBalanceLine[]; to_at: Date; state: string; statement: unknown }[]
+        {
+          status: string
+          hash: string
+          trial_balance: TrialBalanceLine[]
+          to_at: Date
+          state: string
+          statement: unknown
+        }[]
       >`
         SELECT periods.*, change.state FROM periods JOIN control_changes change ON change.id = periods.change_id
         WHERE periods.merchant_id = ${merchantId}`
