@@ -1,8 +1,8 @@
 /** Exports every factory of activities. */
 
 export { createExportActivities } from './books/export-job.js'
-export { createReconciliationActivities } from './books/reconciliation.js'
 export { createPeriodActivities } from './books/period-close.js'
+export { createReconciliationActivities } from './books/reconciliation.js'
 export { createChainWatcherActivities } from './chain/chain-watcher.js'
 export { createControlChangeActivities } from './controls/control-change.js'
 export { createDepositActivities, createScreeningActivities } from './deposits/deposit.js'

@@ -42,7 +42,7 @@ export function platformEnvironment(facts: {
     KEYTURN_REBROADCAST_INTERVAL: '15s',
     KEYTURN_SIGNER_LEASE: '10s',
     KEYTURN_SIGNER_OFFLINE_AFTER: '30s',
-    // Nobody waits here for the end of a month.
+    // A test cannot wait for the end of a month.
     KEYTURN_PERIOD_CLOSE_EARLY: 'true',
     ...ownEnvironment(),
     KEYTURN_DATABASE_URL: databaseUrl,

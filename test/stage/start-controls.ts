@@ -3,7 +3,9 @@
  */
 
 import { NativeConnection, Worker } from '@temporalio/worker'
+import { createPeriodActivities } from '../../activities/books/period-close.js'
 import { createControlChangeActivities } from '../../activities/controls/control-change.js'
+import { heartbeating } from '../../activities/heartbeating.js'
 import { createWithdrawalActivities } from '../../activities/payouts/withdrawal.js'
 import type { Decision } from '../../domain/controls/approval.js'
 import { controlChangeId } from '../../temporal/ids.js'
@@ -46,6 +48,7 @@ export async function startControls(variables: Record<string, string> = {}): Pro
     workflowBundle: { codePath: await loadWorkflowBundle() },
     activities: {
       ...createControlChangeActivities({ sql, networks }),
+      ...heartbeating(createPeriodActivities({ sql, networks })),
       ...createWithdrawalActivities({ sql, networks, rebroadcastMs: 500 }),
     },
   })

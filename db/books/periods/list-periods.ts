@@ -1,4 +1,4 @@
-/** Lists the periods of a merchant, also those that nobody has asked to close. */
+/** Lists the periods of a merchant, also those that were never asked to close. */
 
 import { monthOf, periodAfter, periodAt, type Window } from '../../../domain/books/period.js'
 import type { PeriodStatus } from '../../../domain/books/period-books.js'

@@ -36,7 +36,7 @@ export interface PeriodRow {
   readonly closed_at: Date | null
 }
 
-/** Reads the row of a period. `null` without one: the period is open and nobody asked to close it yet. */
+/** Reads the row of a period. `null` without one: the period is open and was never asked to close. */
 export async function findPeriodRow(
   sql: Queryable,
   merchantId: string,

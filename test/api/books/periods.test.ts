@@ -62,7 +62,7 @@ const units = (text: string): bigint =>
   text.startsWith('-') ? -parseAmount(text.slice(1), 8) : parseAmount(text, 8)
 
 /** Books a deposit of alice last month, and one of the merchant's own. */
-async function business(of = books, at: Date | undefined = MIDDLE): Promise<bigint> {
+async function business(of = books, at: Date | null = MIDDLE): Promise<bigint> {
   const deposit = await of.post(
     'deposit.confirmed',
     { 'chain:a1': 3n * WHOLE, 'available:alice': -3n * WHOLE },
@@ -261,7 +261,7 @@ test('opens the last closed month again by two approvals, and no earlier one', a
 
 test('ends the window of a running month at its close where that is allowed, and months chain from there', async () => {
   const shop = await openBooks(early)
-  await business(shop, undefined)
+  await business(shop, null)
   const asked = await shop.close(THIS)
   expect(asked.status).toBe(202)
   await shop.post('deposit.confirmed', { 'chain:a1': 5n, 'available:alice': -5n }, { height: 20 })
@@ -375,7 +375,7 @@ test('closes once, however many ask and however often the workflow runs', async 
   expect(closes).toHaveLength(1)
 })
 
-test('lets only the scope reconciliation or the role finance ask, and nobody of another merchant see or decide', async () => {
+test('lets only the scope reconciliation or the role finance ask, and hides the period from other merchants', async () => {
   const { sql } = api.database
   await business()
   const keyOf = async (role: string, scopes: string[]) => {
