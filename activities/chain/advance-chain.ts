@@ -2,18 +2,18 @@
  * Brings the scanned chain up to the node's head: blocks in order, without a gap, after reorgs are undone.
  */
 
-import type { Block, BlockRef, ChainAdapter, Transfer } from '../../chains/adapter.js'
+import type { Block, BlockRef, ChainAdapter } from '../../chains/adapter.js'
 import type { AddressFilter } from '../../db/chain/address-filter.js'
 import { applyBlocks } from '../../db/chain/apply-blocks.js'
 import { blockHashAt } from '../../db/chain/block-hash-at.js'
 import { findFork } from '../../db/chain/find-fork.js'
 import type { Hit, MinedTransfer } from '../../db/chain/hit.js'
-import { type Match, matchTransfers } from '../../db/chain/match-transfers.js'
 import { rollBack } from '../../db/chain/roll-back.js'
 import type { Watch } from '../../db/chain/take-watch.js'
 import type { Sql } from '../../db/connect.js'
 import { type ChainCursor, readCursor } from '../../db/networks/chain-cursor.js'
 import { describeMatches } from './describe-matches.js'
+import { linked, matchBlocks } from './match-blocks.js'
 import { placeCursor } from './place-cursor.js'
 
 /** Blocks from which on a range is written. The adapter gives fewer at once, and the range reads on. */
@@ -113,43 +113,6 @@ async function whileWaiting<T>(work: Promise<T>, onWaiting: (() => void) | undef
   } finally {
     clearInterval(timer)
   }
-}
-
-/** Matches all blocks in one probe. Only the matches then find their block. */
-async function matchBlocks(
-  sql: Sql,
-  network: string,
-  blocks: readonly Block[],
-  filter: AddressFilter | undefined,
-): Promise<Match<MinedTransfer>[]> {
-  const transfers: Transfer[] = []
-  for (const block of blocks) for (const transfer of block.transfers) transfers.push(transfer)
-  const matched = new Map(
-    (await matchTransfers(sql, network, transfers, filter)).map((match) => [match.transfer, match.address]),
-  )
-  if (matched.size === 0) return []
-  return blocks.flatMap((block) =>
-    block.transfers.flatMap((transfer) => {
-      const address = matched.get(transfer)
-      return address ? [{ transfer: { ...transfer, block }, address }] : []
-    }),
-  )
-}
-
-/**
- * Returns the part of fetched blocks that continues one chain. If the node changed its chain in between, the
- * rest is fetched again.
- *
- * @param previous - The block below, if it was fetched as well.
- */
-function linked(blocks: readonly Block[], from: number, previous: Block | undefined): Block[] {
-  const chain: Block[] = []
-  for (const block of blocks) {
-    const below = chain.at(-1) ?? previous
-    if (block.height !== from + chain.length || (below && block.parentHash !== below.hash)) break
-    chain.push(block)
-  }
-  return chain
 }
 
 /** Consecutive blocks with their transfers to own addresses, ready to be written. */

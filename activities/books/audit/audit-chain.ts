@@ -1,0 +1,102 @@
+/** Compares a merchant's books with a chain at one block, through the auditor's own reading of the chain. */
+
+import { AuditFailure } from '../../../auditor/audit-failure.js'
+import { findHash } from '../../../auditor/find-hash.js'
+import type { BlockPoint } from '../../../auditor/utxo/open-chain.js'
+import { type ChainAuditRow, forgetChainAudit, readChainAudit } from '../../../db/auditor/chain-audit-row.js'
+import { blockHashAt } from '../../../db/chain/block-hash-at.js'
+import type { Sql } from '../../../db/connect.js'
+import { readCursor } from '../../../db/networks/chain-cursor.js'
+import { Findings } from '../../../domain/books/difference.js'
+import { byFamily } from '../../../domain/chain/by-family.js'
+import type { Network } from '../../../domain/chain/network.js'
+import { auditAccounts } from './audit-accounts.js'
+import { auditOutputs } from './audit-outputs.js'
+import type { ChainAuditOptions, ChainAuditRequest, ChainAuditTask } from './audit-task.js'
+
+/** Result of a comparison. `failed`: nothing was compared, and the reason is no fault of the books. */
+export type ChainAudit =
+  | {
+      readonly kind: 'compared'
+      readonly block: BlockPoint
+      readonly examined: number
+      readonly findings: Findings
+    }
+  | { readonly kind: 'failed'; readonly code: AuditFailure['code']; readonly message: string }
+
+/**
+ * Compares books and chain. It changes neither.
+ *
+ * @throws AuditFailure that passes (a node that is away or behind), and any error of the database. The caller tries
+ *   again, and gives up with `failed` in the end.
+ */
+export async function auditChain(
+  sql: Sql,
+  request: ChainAuditRequest,
+  options: ChainAuditOptions = {},
+): Promise<ChainAudit> {
+  const { network, key } = request
+  try {
+    const before = await readChainAudit(sql, key)
+    const block = before?.block ?? (await chooseBlock(sql, request, options))
+    const findings = restore(before)
+    const task: ChainAuditTask = { ...request, ...options, sql, block, findings, before }
+    const examined = await byFamily(network, {
+      utxo: (utxo) => auditOutputs(utxo, task),
+      evm: (evm) => auditAccounts(evm, task),
+    })
+    await requireScanned(sql, network, block)
+    await forgetChainAudit(sql, key)
+    return { kind: 'compared', block, examined, findings }
+  } catch (error) {
+    if (!(error instanceof AuditFailure)) throw error
+    // What was compared with a block that has left the chain is of no use.
+    if (error.code === 'NODE_ON_ANOTHER_BRANCH') await forgetChainAudit(sql, key)
+    if (error.passing) throw error
+    await forgetChainAudit(sql, key)
+    return { kind: 'failed', code: error.code, message: error.message }
+  }
+}
+
+async function chooseBlock(
+  sql: Sql,
+  { network, atBlock }: ChainAuditRequest,
+  options: ChainAuditOptions,
+): Promise<BlockPoint> {
+  const cursor = await readCursor(sql, network.name)
+  if (!cursor || cursor.height < 0) throw notScanned(`${network.name} has not been scanned yet`)
+  const height = atBlock ?? Math.max(0, cursor.height - network.confirmations + 1)
+  if (height > cursor.height) {
+    throw notScanned(
+      `Block ${height} of ${network.name} is above ${cursor.height}, up to which the books are scanned`,
+    )
+  }
+  if (height === cursor.height) return cursor
+  const hash = await blockHashAt(sql, network.name, height)
+  return { height, hash: hash ?? (await findHash(network, cursor, height, options)) }
+}
+
+/** Requires that the books still stand on the block, because a reorganisation may have come meanwhile. */
+async function requireScanned(sql: Sql, network: Network, { height, hash }: BlockPoint): Promise<void> {
+  const now = await blockHashAt(sql, network.name, height)
+  const cursor = await readCursor(sql, network.name)
+  if (cursor !== null && cursor.height >= height && (now === null || now === hash)) return
+  throw new AuditFailure(
+    'NODE_ON_ANOTHER_BRANCH',
+    `Block ${height} of ${network.name} left the chain while it was compared`,
+  )
+}
+
+function restore(before: ChainAuditRow | null): Findings {
+  const findings = new Findings()
+  if (!before) return findings
+  findings.differences.push(...before.found.differences)
+  findings.expected.push(...before.found.expected)
+  findings.differenceCount = before.found.differenceCount
+  findings.expectedCount = before.found.expectedCount
+  return findings
+}
+
+function notScanned(message: string): AuditFailure {
+  return new AuditFailure('BLOCK_NOT_SCANNED', message)
+}

@@ -1,0 +1,71 @@
+/** Compares outputs and addresses of a chain of the Bitcoin family with the books. */
+
+import { openChain } from '../../../auditor/utxo/open-chain.js'
+import { compareAddresses } from '../../../db/auditor/compare-addresses.js'
+import { compareOutputs, type OutputDifference } from '../../../db/auditor/compare-outputs.js'
+import { nativeCoin, type UtxoNetwork } from '../../../domain/chain/network.js'
+import { formatAmount } from '../../../domain/money.js'
+import type { ChainAuditTask } from './audit-task.js'
+import { describeInFlight } from './describe-in-flight.js'
+import { walkOutputs } from './walk-outputs.js'
+
+/** Compares everything at the block of the task. @returns The number of outputs and addresses that were compared. */
+export async function auditOutputs(network: UtxoNetwork, task: ChainAuditTask): Promise<number> {
+  const { sql, merchantId, block, findings } = task
+  const options = task.signal ? { signal: task.signal } : {}
+  const chain = await openChain(network, block, options)
+  await walkOutputs(sql, network, chain, block, task)
+
+  const coin = nativeCoin(network)
+  const shown = (units: bigint | null) => (units === null ? null : formatAmount(units, coin.decimals))
+  const books = { merchantId, network: network.name, height: block.height }
+  const outputs = await compareOutputs(sql, books, (page) => {
+    for (const each of page) {
+      const difference = {
+        subject: { type: 'address', id: each.addressId },
+        address: each.address,
+        outpoint: `${each.txid}:${each.vout}`,
+        network: network.name,
+        coin: coin.name,
+        expected: shown(each.onChain),
+        actual: shown(each.inBooks),
+        reason: reasonOf(each, coin.minimum ?? 0n),
+      }
+      if (isCounted(each, coin.minimum ?? 0n)) findings.expect(difference)
+      else findings.differ(difference)
+    }
+  })
+  const addresses = await compareAddresses(sql, books, coin.name, (page) => {
+    for (const each of page) {
+      findings.differ({
+        subject: { type: 'address', id: each.addressId },
+        address: each.address,
+        account: `chain:${each.addressId}`,
+        network: network.name,
+        coin: each.coin,
+        expected: shown(each.onChain),
+        actual: shown(each.inBooks),
+        reason: 'The ledger says something else than the outputs of the address add up to',
+      })
+    }
+  })
+  await describeInFlight(task)
+  return outputs + addresses
+}
+
+/** Whether an output is below the network's minimum, so that the books count it and hold no output. */
+function isCounted({ onChain, inBooks, small }: OutputDifference, minimum: bigint): boolean {
+  return inBooks === null && onChain !== null && onChain < minimum && onChain <= small
+}
+
+function reasonOf(each: OutputDifference, minimum: bigint): string {
+  if (isCounted(each, minimum)) return 'The transfer is below the network’s minimum, so it is only counted'
+  if (each.onChain === null) {
+    return each.spentIn === null
+      ? 'The chain never made this output for an issued address'
+      : `The chain spent this output in block ${each.spentIn}, and the books still hold it`
+  }
+  return each.inBooks === null
+    ? 'The chain holds this output, and the books do not: a deposit may be missing'
+    : 'The books have another amount or address for this output'
+}

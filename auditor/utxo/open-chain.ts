@@ -1,0 +1,93 @@
+/** Opens a chain of the Bitcoin family through raw JSON-RPC: the tip, hashes and blocks. */
+
+import type { UtxoNetwork } from '../../domain/chain/network.js'
+import { AuditFailure } from '../audit-failure.js'
+import { type NodeOptions, openNode, type RpcNode } from '../rpc/open-node.js'
+import { type AuditedBlock, readBlock } from './read-block.js'
+
+/** A block by height and hash. */
+export interface BlockPoint {
+  readonly height: number
+  readonly hash: string
+}
+
+export interface UtxoChain {
+  readonly node: RpcNode
+  /** Returns the hash of the block at a height. `null` above the tip. */
+  hashAt(height: number): Promise<string | null>
+  /** Returns the block of a hash, proven by it. @throws AuditFailure. */
+  block(hash: string): Promise<AuditedBlock>
+}
+
+/**
+ * Opens the first node that serves the network and has the block in its chain.
+ *
+ * @throws AuditFailure - The reason of the last node, when none can be used.
+ */
+export async function openChain(
+  network: UtxoNetwork,
+  block: BlockPoint,
+  options: NodeOptions = {},
+): Promise<UtxoChain> {
+  let failure = new AuditFailure('NODE_UNREACHABLE', `${network.name} has no node`)
+  for (const [index, url] of network.rpcUrls.entries()) {
+    const node = openNode(url, `node ${index + 1} of ${network.name}`, options)
+    const chain = chainOf(node)
+    try {
+      await requireChain(network, chain)
+      await requireBlock(chain, block)
+      return chain
+    } catch (error) {
+      if (!(error instanceof AuditFailure)) throw error
+      failure = error
+    }
+  }
+  throw failure
+}
+
+function chainOf(node: RpcNode): UtxoChain {
+  return {
+    node,
+    async hashAt(height) {
+      const [answer] = await node.send([{ method: 'getblockhash', params: [height] }])
+      if (answer?.kind !== 'result') return null
+      return hashIn(answer.value, node)
+    },
+    async block(hash) {
+      const hex = await node.ask('getblock', hash, 0)
+      if (typeof hex !== 'string' || !/^(?:[0-9a-f]{2})+$/i.test(hex)) {
+        throw new AuditFailure('NODE_ANSWERS_WRONG', `The ${node.label} gave no bytes of block ${hash}`)
+      }
+      return readBlock(Buffer.from(hex, 'hex'), hash)
+    },
+  }
+}
+
+async function requireChain(network: UtxoNetwork, chain: UtxoChain): Promise<void> {
+  for (const { height, hash } of network.landmarks) {
+    const found = await chain.hashAt(height)
+    // A node that is still below a landmark is behind, which the next check says.
+    if (found === null || found.startsWith(hash)) continue
+    throw new AuditFailure('NODE_OF_ANOTHER_CHAIN', `The ${chain.node.label} serves another chain`)
+  }
+}
+
+async function requireBlock(chain: UtxoChain, { height, hash }: BlockPoint): Promise<void> {
+  const found = await chain.hashAt(height)
+  if (found === hash) return
+  const { label } = chain.node
+  throw found === null
+    ? new AuditFailure(
+        'NODE_BEHIND',
+        `The ${label} has not reached block ${height}, which the books have scanned`,
+      )
+    : new AuditFailure(
+        'NODE_ON_ANOTHER_BRANCH',
+        `The ${label} has ${found} at height ${height}, and the books have ${hash}`,
+      )
+}
+
+function hashIn(value: unknown, node: RpcNode): string {
+  if (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)) return value
+  throw new AuditFailure('NODE_ANSWERS_WRONG', `The ${node.label} gave something else than a block's hash`)
+}

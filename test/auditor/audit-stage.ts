@@ -1,0 +1,39 @@
+/** Audits the books of a stage against its chain, as a run of the reconciliation does. */
+
+import { randomUUID } from 'node:crypto'
+import { auditChain, type ChainAudit } from '../../activities/books/audit/audit-chain.js'
+
+import type { Difference } from '../../domain/books/difference.js'
+import { findNetwork } from '../../domain/chain/network.js'
+import type { Stage } from '../stage/start-stage.js'
+
+export interface AuditChoice {
+  readonly atBlock?: number
+  /** Nodes instead of those of the stage. */
+  readonly rpcUrls?: readonly string[]
+}
+
+/** Audits at the newest scanned block, or at a height. */
+export async function auditStage(
+  stage: Stage,
+  network: string,
+  choice: AuditChoice = {},
+): Promise<ChainAudit> {
+  const { sql } = stage.api.database
+  const [cursor] = await sql<
+    { height: bigint }[]
+  >`SELECT height FROM chain_cursors WHERE network = ${network}`
+  const known = findNetwork(stage.networks, network)
+  return auditChain(sql, {
+    merchantId: stage.api.merchantId,
+    network: { ...known, ...(choice.rpcUrls ? { rpcUrls: choice.rpcUrls } : {}) },
+    atBlock: choice.atBlock ?? Number(cursor?.height),
+    key: randomUUID(),
+  })
+}
+
+/** Returns the differences of an audit. @throws Error when it failed. */
+export function differencesOf(audit: ChainAudit): readonly Difference[] {
+  if (audit.kind === 'failed') throw new Error(`${audit.code}: ${audit.message}`)
+  return audit.findings.differences
+}

@@ -1,0 +1,212 @@
+/** Compares the books with an EVM chain: balances of accounts in the native coin and in tokens, at one block. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { auditChain } from '../../activities/books/audit/audit-chain.js'
+import { readChainAudit, saveChainAudit } from '../../db/auditor/chain-audit-row.js'
+import { postJournal } from '../../db/books/ledger/post-journal.js'
+import { type EthereumRail, openEthereum } from '../stage/open-ethereum.js'
+import { addressOf, creditDeposits, payOut, untilBroadcast } from '../stage/rail-steps.js'
+import { realSigner } from '../stage/real-signer.js'
+import { auditStage, differencesOf } from './audit-stage.js'
+import { type LyingNode, lyingNode } from './lying-node.js'
+
+const ETHER = 10n ** 18n
+const STRANGER = '0x00000000000000000000000000000000000A11cE'
+
+let rail: EthereumRail
+let node: LyingNode
+let address: string
+let addressId: string
+
+beforeAll(async () => {
+  rail = await openEthereum({ wei: 5n * ETHER, usdt: 0n })
+  rail.stage.signer.run(realSigner(rail.stage))
+  node = await lyingNode(rail.anvil.rpc)
+  address = await addressOf(rail.stage, 'ethereum', 'alice')
+  const [row] = await sqlOf()<{ id: string }[]>`SELECT id FROM addresses WHERE address = ${address}`
+  addressId = row!.id
+  await creditDeposits(rail.stage, await rail.send(address, ETHER))
+  await creditDeposits(rail.stage, await rail.usdt.mint(address as `0x${string}`, 7_000_000n))
+  const hot = await rail.stage.wallet('ethereum', 'hot')
+  await creditDeposits(rail.stage, await rail.usdt.mint(hot.address as `0x${string}`, 1_000_000_000n))
+  await payOut(rail.stage, { network: 'ethereum', coin: 'eth', amount: '0.4', to_address: STRANGER })
+  await payOut(rail.stage, { network: 'ethereum', coin: 'usdt', amount: '20', to_address: STRANGER })
+  await rail.mining(false)
+  await untilScanned()
+})
+afterAll(async () => {
+  await node?.stop()
+  await rail?.close()
+})
+beforeEach(() => {
+  node.lie = (_call, result) => result
+})
+
+const audit = (choice = {}) => auditStage(rail.stage, 'ethereum', choice)
+const sqlOf = () => rail.stage.api.database.sql
+
+async function untilScanned(): Promise<number> {
+  for (;;) {
+    const height = Number(await rail.reader.getBlockNumber())
+    const [row] = await sqlOf()<{ height: bigint }[]>`SELECT height FROM chain_cursors`
+    if (Number(row?.height) === height) return height
+    await sleep(50)
+  }
+}
+
+/** Books an amount on an address, at the newest block. */
+async function forge(coin: string, amount: bigint): Promise<void> {
+  await postJournal(sqlOf(), {
+    merchantId: rail.stage.api.merchantId,
+    idempotencyKey: `forged:${coin}:${amount}`,
+    type: 'forged',
+    reference: 'forged',
+    height: await untilScanned(),
+    entries: [
+      { network: 'ethereum', coin, kind: 'chain', owner: addressId, amount },
+      { network: 'ethereum', coin, kind: 'available', owner: 'alice', amount: -amount },
+    ],
+  })
+}
+
+test('finds nothing after deposits and withdrawals, with a call for each address and coin', async () => {
+  const before = node.calls.get('eth_getBalance') ?? 0
+  const result = await audit({ rpcUrls: [node.url] })
+  expect(differencesOf(result)).toEqual([])
+  expect(result).toMatchObject({ kind: 'compared', findings: { expected: [] } })
+  const [row] = await sqlOf()<{ count: number }[]>`SELECT count(*)::integer AS count FROM addresses`
+  expect(result).toMatchObject({ examined: 2 * row!.count })
+  expect((node.calls.get('eth_getBalance') ?? 0) - before).toBe(row!.count)
+  expect(node.calls.get('eth_call')).toBe(row!.count)
+})
+
+test.each([
+  ['eth', '1', '1.000000000000000005'],
+  ['usdt', '7', '7.000005'],
+])('names exactly one difference for a forged entry in %s', async (coin, expected, actual) => {
+  await forge(coin, 5n)
+  expect(differencesOf(await audit())).toEqual([
+    {
+      subject: { type: 'address', id: addressId },
+      address,
+      account: `chain:${addressId}`,
+      network: 'ethereum',
+      coin,
+      expected,
+      actual,
+      reason: expect.stringContaining('less than the books'),
+    },
+  ])
+  await forge(coin, -5n)
+  expect(differencesOf(await audit())).toEqual([])
+})
+
+test('takes what is in flight for expected, at every block of its way', async () => {
+  const before = await untilScanned()
+  const requests = [
+    { network: 'ethereum', coin: 'eth', amount: '0.2', to_address: STRANGER },
+    { network: 'ethereum', coin: 'usdt', amount: '3', to_address: STRANGER },
+  ]
+  const ids: string[] = []
+  for (const request of requests) ids.push(await untilBroadcast(rail.stage, request))
+  const deposit = await rail.send(address, ETHER / 2n)
+  expect(differencesOf(await audit())).toEqual([])
+  await rail.anvil.mine(1)
+  const height = await untilScanned()
+  const mined = await audit()
+  expect(differencesOf(mined)).toEqual([])
+  expect(
+    mined.kind === 'compared' && mined.findings.expected.map((each) => each.subject.type).sort(),
+  ).toEqual(['deposit', 'withdrawal', 'withdrawal'])
+  await rail.mining(true)
+  for (const id of ids) await rail.stage.until(id, 'confirmed', 60)
+  await creditDeposits(rail.stage, deposit)
+  await rail.mining(false)
+  await untilScanned()
+  for (const atBlock of [before, height, undefined])
+    expect(differencesOf(await audit(atBlock === undefined ? {} : { atBlock }))).toEqual([])
+})
+
+test('goes on where an earlier one stopped, and keeps what that one found', async () => {
+  await forge('eth', 5n)
+  const height = await untilScanned()
+  const [block] = await sqlOf()<{ hash: string }[]>`SELECT hash FROM chain_blocks WHERE height = ${height}`
+  const network = rail.stage.networks.get('ethereum')!
+  const found = { differences: [], expected: [], differenceCount: 7, expectedCount: 0 }
+  const [last] = await sqlOf()<{ id: string }[]>`SELECT max(id) AS id FROM addresses`
+  await saveChainAudit(sqlOf(), 'stopped', {
+    block: { height, hash: block!.hash },
+    place: { coin: 'eth', addressId: last!.id },
+    examined: 40,
+    found,
+  })
+  const result = await auditChain(sqlOf(), {
+    merchantId: rail.stage.api.merchantId,
+    network,
+    atBlock: null,
+    key: 'stopped',
+  })
+  expect(result).toMatchObject({ block: { height }, findings: { differenceCount: 7 } })
+  // The forged entry lies before the place, and USDT after it.
+  expect(result.kind === 'compared' && result.findings.differences).toEqual([])
+  expect(result.kind === 'compared' && result.examined).toBeGreaterThan(40)
+  expect(await readChainAudit(sqlOf(), 'stopped')).toBeNull()
+  await forge('eth', -5n)
+})
+
+describe('fails, and names no difference, when the node', () => {
+  const failing = async (code: string, urls = [node.url]) => {
+    const result = await audit({ rpcUrls: urls }).catch((error: unknown) => error)
+    expect(result).toMatchObject({ code })
+  }
+
+  test('is behind', async () => {
+    node.lie = ({ method }, result) => (method === 'eth_getBlockByNumber' ? null : result)
+    await failing('NODE_BEHIND')
+  })
+
+  test('is on another branch', async () => {
+    node.lie = ({ method }, result) =>
+      method === 'eth_getBlockByNumber' ? { ...(result as object), hash: `0x${'ab'.repeat(32)}` } : result
+    await failing('NODE_ON_ANOTHER_BRANCH')
+  })
+
+  test('serves another chain', async () => {
+    node.lie = ({ method }, result) => (method === 'eth_chainId' ? '0x1' : result)
+    await failing('NODE_OF_ANOTHER_CHAIN')
+  })
+
+  test('has pruned the balances', async () => {
+    node.lie = ({ method }, result) =>
+      method === 'eth_getBalance' ? new Error('missing trie node 1234') : result
+    await failing('NODE_WITHOUT_STATE')
+  })
+
+  test('gives something else than a number', async () => {
+    node.lie = ({ method }, result) => (method === 'eth_getBalance' ? 'lots' : result)
+    await failing('NODE_ANSWERS_WRONG')
+  })
+
+  test('lies about a balance, and another node knows better', async () => {
+    node.lie = ({ method, params }, result) =>
+      method === 'eth_getBalance' && params[0] === address ? '0x1' : result
+    await failing('NODES_DISAGREE', [node.url, rail.anvil.rpc])
+    // Alone it is believed.
+    expect(differencesOf(await audit({ rpcUrls: [node.url] }))).toMatchObject([{ address, coin: 'eth' }])
+  })
+})
+
+test('names the accounts of a token that refuses to say a balance, and compares all others', async () => {
+  node.lie = ({ method }, result) => (method === 'eth_call' ? new Error('execution reverted') : result)
+  const found = differencesOf(await audit({ rpcUrls: [node.url] }))
+  expect(found.length).toBeGreaterThan(0)
+  for (const each of found) expect(each).toMatchObject({ coin: 'usdt', expected: null })
+})
+
+test('refuses a block that the books have not scanned', async () => {
+  expect(await audit({ atBlock: (await untilScanned()) + 1 })).toMatchObject({
+    kind: 'failed',
+    code: 'BLOCK_NOT_SCANNED',
+  })
+})
