@@ -8,6 +8,7 @@ import { masterKeysOf } from '../config/master-keys.js'
 import { createApiKeyCache } from '../db/access/create-api-key-cache.js'
 import { purgeNonces } from '../db/access/purge-nonces.js'
 import { purgeRequests } from '../db/access/purge-requests.js'
+import { storeExceptionTerms } from '../db/books/exceptions/store-exception-terms.js'
 import { rememberCoins } from '../db/chain/remember-coins.js'
 import { connect, type Sql } from '../db/connect.js'
 import { isDatabaseDown } from '../db/database-errors.js'
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
     },
   })
   const networks = await rememberCoins(sql, configured)
+  await storeExceptionTerms(sql, environment.KEYTURN_EXCEPTION_DUE)
   // The connection is lazy, so the API accepts requests while Temporal is down. gRPC reconnects by itself.
   const connection = Connection.lazy({ address: environment.KEYTURN_TEMPORAL_ADDRESS })
   const { workflow, schedule } = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE })

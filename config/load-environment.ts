@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { parseDuration } from '../networks/parse-duration.js'
+import { parseDueTimes } from './parse-due-times.js'
 import { parseThresholds } from './parse-thresholds.js'
 
 const duration = (fallback: string) => z.string().default(fallback).transform(parseDuration)
@@ -162,6 +163,8 @@ const schema = z.object({
   KEYTURN_ALERT_STUCK_FACTOR: z.coerce.number().positive().default(3),
   /** Score of a risk factor from which a withdrawal is unusual. */
   KEYTURN_ALERT_UNUSUAL_SCORE: z.coerce.number().min(1).max(100).default(60),
+  /** Due times of exceptions by kind, where they differ from the defaults, e.g. `stuck=2h,late=3d`. */
+  KEYTURN_EXCEPTION_DUE: z.string().default('').transform(parseDueTimes),
   /** Time that one streamed export may take. A longer one needs a job. */
   KEYTURN_EXPORT_DEADLINE: duration('15m'),
   /** Time that the reader of a streamed export, or of a file, may take nothing before it is cut. */

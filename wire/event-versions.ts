@@ -29,13 +29,29 @@ export const WebhookTested20261101 = WebhookTested.omit({ schema_version: true }
   description: 'A test of one endpoint, in the version 2026-11-01.',
 })
 
+/** `exception.raised` before 2026-11-29. */
+export const ExceptionRaised20261128 = z
+  .looseObject({
+    id: z.string(),
+    kind: z.string(),
+    severity: z.enum(['info', 'warning', 'critical']),
+    subject: z.string().meta({ description: 'Id of the object that the exception concerns.' }),
+  })
+  .meta({
+    id: 'ExceptionRaised20261128',
+    description: 'Something that a person must examine, in the version 2026-11-28.',
+  })
+
+const EVENT_DATA_20261128 = { ...EVENT_DATA, 'exception.raised': ExceptionRaised20261128 }
+
 /** Schemas of `data` by version and type. A type that a version did not change has the schema of the next one. */
 export const EVENT_DATA_IN: Readonly<Record<SchemaVersion, Readonly<Record<EventType, z.ZodType>>>> = {
   '2026-11-01': {
-    ...EVENT_DATA,
+    ...EVENT_DATA_20261128,
     'deposit.status_changed': Deposit20261101,
     'balance.updated': BalanceUpdated20261101,
     'webhook.test': WebhookTested20261101,
   },
-  '2026-11-28': EVENT_DATA,
+  '2026-11-28': EVENT_DATA_20261128,
+  '2026-11-29': EVENT_DATA,
 }

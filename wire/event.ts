@@ -1,6 +1,7 @@
 /** Events: the envelope of webhooks and of `GET /events`, and the data of each type. */
 
 import { z } from 'zod'
+import { EXCEPTION_SEVERITIES } from '../domain/books/exception.js'
 import { DISABLED_REASONS, FAILING_REASONS } from '../domain/events/endpoint-status.js'
 import { EVENT_TYPES, type EventType } from '../domain/events/event.js'
 import { SCHEMA_VERSIONS } from '../domain/events/schema-version.js'
@@ -132,9 +133,19 @@ export type WhitelistStatusChanged = z.infer<typeof WhitelistStatusChanged>
 export const ExceptionRaised = z
   .looseObject({
     id: z.string().meta({ example: 'exc_0193…' }),
-    kind: z.string().meta({ example: 'deposit.reverted_after_spend' }),
-    severity: z.enum(['info', 'warning', 'critical']),
+    kind: z.string().meta({
+      example: 'reorged',
+      description: 'Kind of the exception. Of a notice, which is not in the queue, its own name.',
+    }),
+    detail: z.string().meta({
+      example: 'deposit.reverted_after_spend',
+      description: 'Finer word for what happened. `kind` in the versions before 2026-11-29.',
+    }),
+    severity: z.enum(EXCEPTION_SEVERITIES),
     subject: z.string().meta({ description: 'Id of the object that the exception concerns.' }),
+    in_queue: z.boolean().meta({
+      description: 'Whether `GET /exceptions/{id}` has it. False for a notice, such as a large withdrawal.',
+    }),
   })
   .meta({ id: 'ExceptionRaised', description: 'Something that a person must examine.' })
 export type ExceptionRaised = z.infer<typeof ExceptionRaised>

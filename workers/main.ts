@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import type { ChainAdapter } from '../chains/adapter.js'
 import { createAdapter } from '../chains/create-adapter.js'
 import { loadEnvironment } from '../config/load-environment.js'
+import { storeExceptionTerms } from '../db/books/exceptions/store-exception-terms.js'
 import { rememberCoins } from '../db/chain/remember-coins.js'
 import { connect } from '../db/connect.js'
 import { migrate } from '../db/migrate.js'
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
   try {
     await persist('PostgreSQL', () => migrate(sql))
     const networks = await persist('PostgreSQL', () => rememberCoins(sql, configured))
+    await persist('PostgreSQL', () => storeExceptionTerms(sql, environment.KEYTURN_EXCEPTION_DUE))
     if (roles.includes('sealer')) {
       const sealer = await persist('PostgreSQL', () =>
         startSealer({ sql, workflowClient: () => client.workflow, eagerClient: () => eager.client, log }),

@@ -7,11 +7,12 @@ import type { Block, Transfer } from '../../chains/adapter.js'
 import { knownCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { closeCause } from '../books/exceptions/close-cause.js'
+import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import { type JournalEntry, postJournal } from '../books/ledger/post-journal.js'
 import { reverseJournal } from '../books/ledger/reverse-journal.js'
 import type { Queryable, Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
 import { newId } from '../new-id.js'
 import type { AddressFilter } from './address-filter.js'
 import type { Hit, MinedTransfer } from './hit.js'
@@ -161,13 +162,18 @@ export async function recordForeignSpends(
               ${outgoes.find((outgo) => outgo.sender)?.addressId ?? null})`
     const facts = factsOf(network, block, first.txid, outgoes, back)
     events.push(
-      exceptionEvent({
-        merchantId: first.merchantId,
-        kind: 'foreign_spend',
-        severity: 'critical',
-        subject: first.txid,
-        facts,
-      }),
+      ...(await raiseExceptions(tx, [
+        {
+          merchantId: first.merchantId,
+          kind: 'foreign_spend',
+          cause: causeOf(network.name, first.txid),
+          subject: { type: 'transaction', id: first.txid },
+          reason: MESSAGE,
+          expected: 'no spend that the platform did not build',
+          actual: outgoes.map(({ coin, amount }) => shownAmount(network, coin, amount)).join(', '),
+          evidence: facts,
+        },
+      ])),
     )
     await appendAudit(tx, {
       merchantId: first.merchantId,
@@ -185,7 +191,10 @@ export async function revertForeignSpends(tx: Transaction, network: string, heig
   const gone = await tx<ForeignRow[]>`
     DELETE FROM foreign_spends WHERE network = ${network} AND block_number > ${height}
     RETURNING txid, merchant_id, journal_id`
-  for (const row of gone) await reverse(tx, row, 'foreign_spend.reverted')
+  for (const row of gone) {
+    await reverse(tx, row, 'foreign_spend.reverted')
+    await closeCause(tx, row.merchant_id, causeOf(network, row.txid), { reverted_above: height })
+  }
 }
 
 /**
@@ -202,9 +211,24 @@ export async function reclaimForeignSpend(
   const claimed = await tx<(ForeignRow & { block_number: bigint; block_hash: string })[]>`
     DELETE FROM foreign_spends WHERE network = ${network} AND txid = ${txid}
     RETURNING txid, merchant_id, journal_id, block_number, block_hash`
-  for (const row of claimed) await reverse(tx, row, 'foreign_spend.reclaimed')
+  for (const row of claimed) {
+    await reverse(tx, row, 'foreign_spend.reclaimed')
+    await closeCause(tx, row.merchant_id, causeOf(network, txid), { reclaimed: true })
+  }
   const [block] = claimed
   return block ? { height: Number(block.block_number), hash: block.block_hash } : null
+}
+
+const MESSAGE =
+  'A foreign transaction spent from an own address, so another party signs with its key. The books follow the chain, and the loss is on the merchant’s own account'
+
+/** Returns the cause of the exception about a transaction. */
+function causeOf(network: string, txid: string): string {
+  return `foreign_spend:${network}:${txid}`
+}
+
+function shownAmount(network: Network, coin: string, amount: bigint): string {
+  return `${formatAmount(amount, knownCoin(network, coin).decimals)} ${coin}`
 }
 
 interface ForeignRow {
@@ -262,8 +286,7 @@ function factsOf(
     amount: formatAmount(amount, knownCoin(network, coin).decimals),
   })
   return {
-    message:
-      'A foreign transaction spent from an own address, so another party signs with its key. The books follow the chain, and the loss is on the merchant’s own account',
+    message: MESSAGE,
     network: network.name,
     transaction_hash: txid,
     block_number: block.height,

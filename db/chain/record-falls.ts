@@ -6,11 +6,12 @@
 import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { closeCause } from '../books/exceptions/close-cause.js'
+import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import { reverseJournal } from '../books/ledger/reverse-journal.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
 import { newId } from '../new-id.js'
 
 export interface Fall {
@@ -66,13 +67,19 @@ export async function recordFalls(
       block_number: fall.height,
     }
     events.push(
-      exceptionEvent({
-        merchantId,
-        kind: 'balance.fell_without_payment',
-        severity: 'critical',
-        subject: addressId,
-        facts,
-      }),
+      ...(await raiseExceptions(tx, [
+        {
+          merchantId,
+          kind: 'drift',
+          detail: 'balance.fell_without_payment',
+          cause: causeOf(addressId, coin, fall.height),
+          subject: { type: 'address', id: addressId },
+          reason: facts.message,
+          expected: facts.expected,
+          actual: facts.on_chain,
+          evidence: facts,
+        },
+      ])),
     )
     await appendAudit(tx, {
       merchantId,
@@ -87,9 +94,11 @@ export async function recordFalls(
 
 /** Reverts what was seen above a fork. What is still missing is found again. */
 export async function revertFalls(tx: Transaction, network: string, height: number): Promise<void> {
-  const gone = await tx<{ merchant_id: string; address_id: string; journal_id: bigint }[]>`
+  const gone = await tx<
+    { merchant_id: string; address_id: string; coin: string; block_number: bigint; journal_id: bigint }[]
+  >`
     DELETE FROM balance_falls WHERE network = ${network} AND block_number > ${height}
-    RETURNING merchant_id, address_id, journal_id`
+    RETURNING merchant_id, address_id, coin, block_number, journal_id`
   for (const row of gone) {
     await reverseJournal(tx, {
       merchantId: row.merchant_id,
@@ -98,5 +107,12 @@ export async function revertFalls(tx: Transaction, network: string, height: numb
       type: 'balance_fall.reverted',
       reference: row.address_id,
     })
+    const cause = causeOf(row.address_id, row.coin, Number(row.block_number))
+    await closeCause(tx, row.merchant_id, cause, { reverted_above: height })
   }
+}
+
+/** Returns the cause of the exception about a fall. */
+function causeOf(addressId: string, coin: string, height: number): string {
+  return `fall:${addressId}:${coin}:${height}`
 }

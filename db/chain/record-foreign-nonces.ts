@@ -5,9 +5,10 @@
 
 import type { Network } from '../../domain/chain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { closeCauses } from '../books/exceptions/close-cause.js'
+import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
 
 export interface ForeignNonces {
   readonly merchantId: string
@@ -47,13 +48,19 @@ export async function recordForeignNonces(
       unexplained_uses: each.uses,
     }
     events.push(
-      exceptionEvent({
-        merchantId: each.merchantId,
-        kind: 'foreign_nonce',
-        severity: 'critical',
-        subject: each.addressId,
-        facts,
-      }),
+      ...(await raiseExceptions(tx, [
+        {
+          merchantId: each.merchantId,
+          kind: 'foreign_spend',
+          detail: 'foreign_nonce',
+          cause: causeOf(each.addressId, each.height),
+          subject: { type: 'address', id: each.addressId },
+          reason: facts.message,
+          expected: String(each.explained),
+          actual: String(each.nonce),
+          evidence: facts,
+        },
+      ])),
     )
     await appendAudit(tx, {
       merchantId: each.merchantId,
@@ -66,7 +73,23 @@ export async function recordForeignNonces(
   return events
 }
 
-/** Deletes what was seen above a fork. What is still there is found again. */
+/** Deletes what was seen above a fork, and closes its exceptions. What is still there is found again. */
 export async function forgetForeignNonces(tx: Transaction, network: string, height: number): Promise<void> {
-  await tx`DELETE FROM foreign_nonces WHERE network = ${network} AND block_number > ${height}`
+  const gone = await tx<{ merchant_id: string; address_id: string; block_number: bigint }[]>`
+    DELETE FROM foreign_nonces nonce USING addresses address
+    WHERE nonce.network = ${network} AND nonce.block_number > ${height} AND address.id = nonce.address_id
+    RETURNING address.merchant_id, nonce.address_id, nonce.block_number`
+  await closeCauses(
+    tx,
+    gone.map((row) => ({
+      merchantId: row.merchant_id,
+      cause: causeOf(row.address_id, Number(row.block_number)),
+      evidence: { reverted_above: height },
+    })),
+  )
+}
+
+/** Returns the cause of the exception about an account's nonces. */
+function causeOf(addressId: string, height: number): string {
+  return `foreign_nonce:${addressId}:${height}`
 }

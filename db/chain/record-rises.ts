@@ -6,9 +6,10 @@
 import type { Block, Transfer } from '../../chains/adapter.js'
 import { knownCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
+import { closeCauses } from '../books/exceptions/close-cause.js'
+import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
 import type { AddressFilter } from './address-filter.js'
 import { matchTransfers } from './match-transfers.js'
 
@@ -91,29 +92,52 @@ export async function recordRises(
     ON CONFLICT DO NOTHING RETURNING address_id, coin, reference`
   const key = (addressId: string, coin: string, reference: string) => `${addressId} ${coin} ${reference}`
   const inserted = new Set(fresh.map((row) => key(row.address_id, row.coin, row.reference)))
-  return rises
-    .filter((rise) => inserted.has(key(rise.addressId, rise.coin, rise.reference)))
-    .map((rise) =>
-      exceptionEvent({
+  const newRises = rises.filter((rise) => inserted.has(key(rise.addressId, rise.coin, rise.reference)))
+  return raiseExceptions(
+    tx,
+    newRises.map((rise) => {
+      const amount = formatAmount(rise.amount, knownCoin(network, rise.coin).decimals)
+      return {
         merchantId: rise.merchantId,
-        kind: 'balance.rose_without_transaction',
-        severity: 'warning',
-        subject: rise.addressId,
-        facts: {
-          message: MESSAGE[rise.source],
+        kind: 'unattributed',
+        detail: 'balance.rose_without_transaction',
+        cause: causeOf(rise.addressId, rise.coin, rise.source, rise.reference),
+        subject: { type: 'address', id: rise.addressId },
+        reason: MESSAGE[rise.source],
+        expected: '0',
+        actual: amount,
+        evidence: {
           source: rise.source,
           reference: rise.reference,
           network: network.name,
           address: rise.address,
           coin: rise.coin,
-          amount: formatAmount(rise.amount, knownCoin(network, rise.coin).decimals),
+          amount,
           block_number: rise.height,
         },
-      }),
-    )
+      }
+    }),
+  )
 }
 
-/** Deletes the rises above a fork. Those that are still there are found again. */
+/** Deletes the rises above a fork, and closes their exceptions. Those that are still there are found again. */
 export async function forgetRises(tx: Transaction, network: string, height: number): Promise<void> {
-  await tx`DELETE FROM balance_rises WHERE network = ${network} AND block_number > ${height}`
+  const gone = await tx<
+    { merchant_id: string; address_id: string; coin: string; source: Rise['source']; reference: string }[]
+  >`
+    DELETE FROM balance_rises rise USING addresses address
+    WHERE rise.network = ${network} AND rise.block_number > ${height} AND address.id = rise.address_id
+    RETURNING address.merchant_id, rise.address_id, rise.coin, rise.source, rise.reference`
+  await closeCauses(
+    tx,
+    gone.map((row) => ({
+      merchantId: row.merchant_id,
+      cause: causeOf(row.address_id, row.coin, row.source, row.reference),
+      evidence: { reverted_above: height },
+    })),
+  )
+}
+
+function causeOf(addressId: string, coin: string, source: Rise['source'], reference: string): string {
+  return `rise:${addressId}:${coin}:${source}:${reference}`
 }

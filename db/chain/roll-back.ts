@@ -3,14 +3,15 @@
  * afterwards.
  */
 
+import { subjectOf } from '../../domain/books/exception.js'
 import type { Network } from '../../domain/chain/network.js'
 import { MINED_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
+import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { revertDeposits } from '../deposits/revert-deposits.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { appendEvents } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
 import { members } from '../members.js'
 import { type ChainCursor, lockCursor } from '../networks/chain-cursor.js'
 import { lowerOpenPayments } from '../payments/lower-open-payments.js'
@@ -108,35 +109,33 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
     ...settled.map((row) => row.payout_id),
     ...lost.map((row) => row.payout_id),
   ])
-  const readmitted = lost.map((row) =>
-    exceptionEvent({
-      merchantId: row.merchant_id,
-      kind: 'withdrawal.conflict_reverted',
-      severity: 'critical',
-      subject: row.payout_id,
-      facts: {
-        message:
-          'A reorg took back the transaction that had excluded a payout. Its hold stands again, and the same bytes may still be mined',
-        network: network.name,
-      },
-    }),
-  )
-  const reverted = settled.map((row) =>
-    exceptionEvent({
-      merchantId: row.merchant_id,
-      kind: 'transaction.reverted_after_final',
-      severity: 'critical',
-      subject: row.payout_id,
-      facts: {
-        message:
-          'The chain took back a settled transaction; its books were undone and the same bytes are sent again',
-        network: network.name,
-        transaction_hash: row.txid,
-        block_hash: row.block_hash,
-      },
-    }),
-  )
-  return [...reverted, ...readmitted]
+  const readmitted = lost.map((row) => ({
+    merchantId: row.merchant_id,
+    kind: 'reorged' as const,
+    detail: 'withdrawal.conflict_reverted',
+    cause: `conflict_reverted:${row.payout_id}`,
+    severity: 'critical' as const,
+    subject: subjectOf(row.payout_id),
+    reason:
+      'A reorg took back the transaction that had excluded a payout. Its hold stands again, and the same bytes may still be mined',
+    expected: 'failed',
+    actual: 'open again',
+    evidence: { network: network.name },
+  }))
+  const reverted = settled.map((row) => ({
+    merchantId: row.merchant_id,
+    kind: 'reorged' as const,
+    detail: 'transaction.reverted_after_final',
+    cause: `reorged:${row.payout_id}`,
+    severity: 'critical' as const,
+    subject: subjectOf(row.payout_id),
+    reason:
+      'The chain took back a settled transaction; its books were undone and the same bytes are sent again',
+    expected: 'confirmed',
+    actual: 'not in a block',
+    evidence: { network: network.name, transaction_hash: row.txid, block_hash: row.block_hash },
+  }))
+  return raiseExceptions(tx, [...reverted, ...readmitted])
 }
 
 /**

@@ -7,9 +7,9 @@ import { findNetwork, knownCoin, type Networks } from '../../domain/chain/networ
 import { KeyturnError } from '../../domain/errors.js'
 import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import type { Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
 import { readHeight } from '../networks/chain-cursor.js'
 import { followDeposits } from '../payments/follow-deposits.js'
 import { bookCredit } from './book-credit.js'
@@ -77,17 +77,20 @@ export async function rejectDeposit(tx: Transaction, networks: Networks, ask: He
   })
   await appendEvents(tx, [
     depositEvent(network, decided, height, row.status),
-    exceptionEvent({
-      merchantId: row.merchant_id,
-      kind: 'rejected_deposit',
-      severity: 'warning',
-      subject: row.id,
-      facts: {
-        message:
-          'This deposit was rejected and stays held; what goes back to its sender goes by a withdrawal',
-        ...facts,
+    ...(await raiseExceptions(tx, [
+      {
+        merchantId: row.merchant_id,
+        kind: 'rejected_deposit',
+        cause: `rejected_deposit:${row.id}:${row.epoch}`,
+        subject: { type: 'deposit', id: row.id },
+        reason: 'This deposit was rejected and stays held; what goes back to its sender goes by a withdrawal',
+        expected: 'accepted',
+        actual: 'rejected',
+        paymentId: row.payment_id,
+        userReference: row.user_reference,
+        evidence: facts,
       },
-    }),
+    ])),
     ...(await followDeposits(tx, [decided])),
   ])
 }

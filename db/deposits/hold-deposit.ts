@@ -8,7 +8,7 @@ import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
+import { noticeEvent } from '../events/log/notice-event.js'
 import { readHeight } from '../networks/chain-cursor.js'
 import { lockDeposit } from './confirm-deposit.js'
 import { type CreditOutcome, settledOutcome } from './credit-outcome.js'
@@ -17,7 +17,7 @@ import { depositEvent } from './deposit-view.js'
 import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
-/** Holds a deposit, with an exception for a person to decide (`releaseDeposit`). Safe to repeat. */
+/** Holds a deposit, with a notice for a person to decide (`releaseDeposit`). Safe to repeat. */
 export async function holdDeposit(
   sql: Sql,
   networks: Networks,
@@ -35,7 +35,7 @@ export async function holdDeposit(
   })
 }
 
-/** Holds a row that the caller holds locked, with an exception for a person to decide. */
+/** Holds a row that the caller holds locked, with a notice for a person to decide. */
 export async function setAside(
   tx: Transaction,
   network: Network,
@@ -54,10 +54,10 @@ export async function setAside(
   })
   await appendEvents(tx, [
     depositEvent(network, held, height, row.status),
-    exceptionEvent({
+    noticeEvent({
       merchantId: row.merchant_id,
       kind: 'deposit.held',
-      severity: 'warning',
+      severity: 'medium',
       subject: row.id,
       facts: {
         message: 'Screening set this deposit aside; a reviewer releases or rejects it',

@@ -5,10 +5,10 @@ import { knownCoin, type Network } from '../../domain/chain/network.js'
 import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
 import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import { type AccountKind, type Journal, postJournals } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
 import { followDeposits } from '../payments/follow-deposits.js'
 import { type BalanceDelta, balanceEvent } from './balance-event.js'
 import { ownerOf } from './deposit-journal.js'
@@ -171,7 +171,7 @@ async function debts(tx: Transaction, network: Network, rows: readonly DepositRo
     SELECT merchant_id, coin, owner, balance FROM ledger_accounts
     WHERE network = ${network.name} AND kind = 'available' AND balance > 0
       AND merchant_id = ANY (${credited.map((row) => row.merchant_id)}) AND owner = ANY (${credited.map(ownerOf)})`
-  return accounts.flatMap((account) => {
+  const exceptions = accounts.flatMap((account) => {
     const causes = credited.filter(
       (row) =>
         row.merchant_id === account.merchant_id &&
@@ -180,21 +180,28 @@ async function debts(tx: Transaction, network: Network, rows: readonly DepositRo
     )
     const [first] = causes
     if (!first) return []
+    const available = formatAmount(-account.balance, knownCoin(network, account.coin).decimals)
     return [
-      exceptionEvent({
+      {
         merchantId: account.merchant_id,
-        kind: 'deposit.reverted_after_spend',
-        severity: 'critical',
-        subject: first.id,
-        facts: {
-          message: 'The chain took back money that was spent already; the user owes it',
-          user_reference: account.owner,
+        kind: 'reorged' as const,
+        detail: 'deposit.reverted_after_spend',
+        cause: `debt:${first.id}:${first.epoch}`,
+        severity: 'critical' as const,
+        subject: { type: 'deposit', id: first.id },
+        reason: 'The chain took back money that was spent already; the user owes it',
+        expected: '0',
+        actual: available,
+        paymentId: first.payment_id,
+        userReference: account.owner,
+        evidence: {
           network: network.name,
           coin: account.coin,
-          available: formatAmount(-account.balance, knownCoin(network, account.coin).decimals),
+          available,
           deposits: causes.map((row) => row.id),
         },
-      }),
+      },
     ]
   })
+  return raiseExceptions(tx, exceptions)
 }

@@ -2,9 +2,10 @@
 
 import { formatAmount } from '../../domain/money.js'
 import { isPaymentFinal } from '../../domain/payments/payment-status.js'
+import { closeCause } from '../books/exceptions/close-cause.js'
+import { type NewException, raiseExceptions } from '../books/exceptions/raise-exception.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
 import { sumDeposits } from './deposits-of-payments.js'
 import { type LockedPayment, lockPayments } from './payment-row.js'
 import { evaluate, paymentEvents, type SavedPayment, saveExpiry, savePayment } from './save-payment.js'
@@ -45,7 +46,7 @@ export async function followDeposits(
   await markAfterEnd(tx, fresh)
   const sums = await sumDeposits(tx, [...causes.keys()])
   const saved: SavedPayment[] = []
-  const exceptions: NewEvent[] = []
+  const exceptions: NewException[] = []
   for (const payment of payments) {
     const value = evaluate(payment, sums.get(payment.id) ?? [])
     const cause = causes.get(payment.id)
@@ -57,6 +58,9 @@ export async function followDeposits(
     if (cause && payment.status === 'confirmed' && written.row.status !== 'confirmed') {
       exceptions.push(exception('reorged', payment, cause, payment.decimals))
     }
+    if (payment.reorged && payment.status !== 'confirmed' && written.row.status === 'confirmed') {
+      await closeCause(tx, payment.merchant_id, `reorged:${payment.id}`, { deposit_id: cause?.id ?? null })
+    }
   }
   // A person examines each late or wrong deposit, also the second one.
   const decimals = await decimalsOf(tx, fresh)
@@ -67,7 +71,7 @@ export async function followDeposits(
       exceptions.push(exception('late', payment, deposit, payment.decimals))
     }
   }
-  return [...(await paymentEvents(tx, saved)), ...exceptions]
+  return [...(await paymentEvents(tx, saved)), ...(await raiseExceptions(tx, exceptions))]
 }
 
 /** Deposit that this transaction saw for the first time, with its payment as it was before. */
@@ -128,20 +132,22 @@ function exception(
   payment: LockedPayment,
   deposit: ChangedDeposit,
   decimals: number,
-): NewEvent {
+): NewException {
   const { expires_at: expiry, ended_at: ended } = payment
   const end = ended !== null && ended < expiry ? ended : expiry
   const isMinedBefore = kind === 'late' && deposit.block_time !== null && deposit.block_time < end
-  return exceptionEvent({
+  return {
     merchantId: payment.merchant_id,
     kind,
-    severity: kind === 'reorged' ? 'critical' : 'warning',
-    subject: payment.id,
-    facts: {
-      message: MESSAGES[isMinedBefore ? 'seen_late' : kind],
-      payment_id: payment.id,
+    cause: `${kind}:${kind === 'reorged' ? payment.id : deposit.id}`,
+    ...(kind === 'reorged' ? { severity: 'critical' as const } : {}),
+    subject: { type: 'payment', id: payment.id },
+    reason: MESSAGES[isMinedBefore ? 'seen_late' : kind],
+    ...VALUES[kind](payment, deposit),
+    paymentId: payment.id,
+    userReference: payment.user_reference,
+    evidence: {
       order_id: payment.order_id,
-      user_reference: payment.user_reference,
       network: payment.network,
       deposit_id: deposit.id,
       transaction_hash: deposit.txid,
@@ -151,5 +157,22 @@ function exception(
       block_time: deposit.block_time?.toISOString() ?? null,
       expires_at: expiry.toISOString(),
     },
-  })
+  }
+}
+
+type Values = Pick<NewException, 'expected' | 'actual'>
+
+/** What should be and what is, by kind. */
+const VALUES: Readonly<
+  Record<
+    keyof typeof MESSAGES & NewException['kind'],
+    (payment: LockedPayment, deposit: ChangedDeposit) => Values
+  >
+> = {
+  late: (payment, deposit) => ({
+    expected: `before ${payment.expires_at.toISOString()}`,
+    actual: deposit.detected_at.toISOString(),
+  }),
+  wrong_coin: (payment, deposit) => ({ expected: payment.coin, actual: deposit.coin }),
+  reorged: () => ({ expected: 'confirmed', actual: 'not confirmed' }),
 }

@@ -1,11 +1,11 @@
 /** Ends a payout that was mined: the books get what really left, and the rest of the hold is released. */
 
+import { subjectOf } from '../../domain/books/exception.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
+import { raiseException } from '../books/exceptions/raise-exception.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
-import { appendEvents } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
 import { releaseOutputs } from './attempts/exclude-attempts.js'
 import { movePayout } from './move-payout.js'
 import { movementInflows } from './movements/movement-inflows.js'
@@ -99,27 +99,29 @@ export async function settleWithdrawal(
 }
 
 /**
- * Raises an alert when the fee was above the agreed limit. The chain has taken it, so the payout is settled
+ * Raises an exception when the fee was above the agreed limit. The chain has taken it, so the payout is settled
  * all the same.
  */
 async function reportFee(tx: Transaction, row: PayoutRow, outcome: MinedOutcome): Promise<void> {
   if (BigInt(outcome.fee) <= row.fee_limit) return
-  await appendEvents(tx, [
-    exceptionEvent({
-      merchantId: row.merchant_id,
-      kind: 'withdrawal.fee_above_limit',
-      severity: 'warning',
-      subject: row.id,
-      facts: {
-        message: 'The network took a higher fee than was agreed; the difference is the merchant’s own',
-        network: row.network,
-        coin: row.fee_coin,
-        fee: outcome.fee,
-        fee_limit: row.fee_limit.toString(),
-        block_hash: outcome.blockHash,
-      },
-    }),
-  ])
+  await raiseException(tx, {
+    merchantId: row.merchant_id,
+    kind: 'wrong_amount',
+    detail: 'withdrawal.fee_above_limit',
+    cause: `fee_above_limit:${row.id}:${outcome.blockHash}`,
+    subject: subjectOf(row.id),
+    reason: 'The network took a higher fee than was agreed; the difference is the merchant’s own',
+    expected: row.fee_limit.toString(),
+    actual: outcome.fee,
+    userReference: row.user_reference,
+    evidence: {
+      network: row.network,
+      coin: row.fee_coin,
+      fee: outcome.fee,
+      fee_limit: row.fee_limit.toString(),
+      block_hash: outcome.blockHash,
+    },
+  })
 }
 
 /** Returns where the books count the outcome, and what of it the network took. */

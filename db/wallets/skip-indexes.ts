@@ -6,7 +6,7 @@ import type { Network } from '../../domain/chain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { inTransaction, type Sql } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
-import { exceptionEvent } from '../events/log/raise-exception.js'
+import { noticeEvent } from '../events/log/notice-event.js'
 import { newId } from '../new-id.js'
 import type { AddressCounter } from './address-counters.js'
 
@@ -71,10 +71,10 @@ export async function skipIndexes(sql: Sql, skip: Skip): Promise<number> {
     })
     if (skip.suspicious) {
       await appendEvents(tx, [
-        exceptionEvent({
+        noticeEvent({
           merchantId: account.merchantId,
           kind: 'address.indexes_skipped',
-          severity: 'warning',
+          severity: 'medium',
           subject: account.id,
           facts: {
             message:

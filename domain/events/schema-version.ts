@@ -3,18 +3,20 @@
 import type { EventType } from './event.js'
 import type { DownConversion, VersionedData } from './versions/down-conversion.js'
 import { toVersion1 } from './versions/to-2026-11-01.js'
+import { toVersion2 } from './versions/to-2026-11-28.js'
 
 /** Versions of the data of events, oldest first. A version is the date from which it is the newest. */
-export const SCHEMA_VERSIONS = ['2026-11-01', '2026-11-28'] as const
+export const SCHEMA_VERSIONS = ['2026-11-01', '2026-11-28', '2026-11-29'] as const
 
 export type SchemaVersion = (typeof SCHEMA_VERSIONS)[number]
 
 /** Version in which events are recorded, sealed and listed. */
-export const NEWEST_SCHEMA_VERSION: SchemaVersion = '2026-11-28'
+export const NEWEST_SCHEMA_VERSION: SchemaVersion = '2026-11-29'
 
 /** Conversions from each version to the one before. */
 const DOWN: Readonly<Record<Exclude<SchemaVersion, '2026-11-01'>, DownConversion>> = {
   '2026-11-28': toVersion1,
+  '2026-11-29': toVersion2,
 }
 
 /**

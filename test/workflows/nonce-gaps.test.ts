@@ -196,7 +196,7 @@ test('lets an unanswered request hold up its wallet for a time only, and ends th
   const view = await stage.read(id)
   expect([view.stage, view.failure?.code]).toEqual(['failed', 'SIGNER_UNANSWERED'])
   expect(
-    await sql`SELECT FROM events WHERE subject = ${id} AND data ->> 'kind' = 'signing_request.unanswered'`,
+    await sql`SELECT FROM events WHERE subject = ${id} AND data ->> 'detail' = 'signing_request.unanswered'`,
   ).toHaveLength(1)
   await expectBooksToMatch()
 })

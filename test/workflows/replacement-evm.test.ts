@@ -357,7 +357,7 @@ test('lets an unanswered replacement delay a cancellation for a time only, and f
   await stage.until(above, 'confirmed')
   expect(await rail.reader.getBalance({ address: to })).toBe(0n)
   expect(
-    await sql`SELECT FROM events WHERE subject = ${id} AND data ->> 'kind' = 'signing_request.unanswered'`,
+    await sql`SELECT FROM events WHERE subject = ${id} AND data ->> 'detail' = 'signing_request.unanswered'`,
   ).toHaveLength(1)
   await expectBooksToMatch()
 })

@@ -53,7 +53,13 @@ test('sends once and 288 times again, every 5 minutes for 24 hours, to an endpoi
   const raised = await platform.sql<{ data: Record<string, unknown> }[]>`
     SELECT data FROM events WHERE type = 'exception.raised'`
   expect(raised.map((each) => each.data)).toMatchObject([
-    { kind: 'webhook.delivery_exhausted', subject: delivery.id, event_id: event, error: 'HTTP 500' },
+    {
+      kind: 'webhook_exhausted',
+      detail: 'webhook.delivery_exhausted',
+      subject: delivery.id,
+      event_id: event,
+      error: 'HTTP 500',
+    },
   ])
   const audited = await platform.sql<{ subject: string }[]>`
     SELECT subject FROM audit_log WHERE action = 'webhook_delivery.exhausted'`
@@ -282,7 +288,7 @@ test('ends a delivery that waits for the circuit of its endpoint with its window
   const [raised] = await here.sql<{ data: Record<string, unknown> }[]>`
     SELECT data FROM events WHERE type = 'exception.raised' AND subject = ${delivery.id}`
   expect(raised?.data).toMatchObject({
-    kind: 'webhook.delivery_exhausted',
+    kind: 'webhook_exhausted',
     error: expect.stringContaining('circuit'),
   })
   // One timer for the whole window: no retries of its own.

@@ -69,7 +69,7 @@ const signedBytes = async (id: string) =>
   stage.api.database.sql`SELECT DISTINCT signed_transaction FROM attempts WHERE payout_id = ${id}`
 const exceptions = async (id: string) =>
   stage.api.database.sql`
-    SELECT FROM events WHERE subject = ${id} AND data ->> 'kind' = 'transaction.reverted_after_final'`
+    SELECT FROM events WHERE subject = ${id} AND data ->> 'detail' = 'transaction.reverted_after_final'`
 
 test('reverses, sends again and settles again an ETH withdrawal whose block a reorg removed', async () => {
   stage.signer.run()

@@ -1,13 +1,13 @@
 /** Ends a delivery that failed for its whole window: stores the last attempt, the exception and the audit entry. */
 
 import { appendAudit } from '../../audit/append-audit.js'
+import { raiseExceptions } from '../../books/exceptions/raise-exception.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
-import { appendEvent } from '../log/append-event.js'
-import { exceptionEvent } from '../log/raise-exception.js'
+import { appendEvents } from '../log/append-events.js'
 import type { LoadedAttempt } from './load-attempt.js'
 import { type AttemptRecord, recordAttempt } from './record-attempt.js'
 
-/** Kind of the exception. */
+/** Finer word of the exception. */
 const DELIVERY_EXHAUSTED = 'webhook.delivery_exhausted'
 
 /**
@@ -73,14 +73,27 @@ async function report(
     error,
   }
   if (delivery.event_type !== 'exception.raised') {
-    const exception = exceptionEvent({
-      merchantId: delivery.merchant_id,
-      kind: DELIVERY_EXHAUSTED,
-      severity: 'warning',
-      subject: deliveryId,
-      facts,
-    })
-    await appendEvent(tx, { ...exception, notTo: await deafEndpoints(tx, delivery.event_id) })
+    const raised = await raiseExceptions(tx, [
+      {
+        merchantId: delivery.merchant_id,
+        kind: 'webhook_exhausted',
+        detail: DELIVERY_EXHAUSTED,
+        cause: `webhook_exhausted:${deliveryId}`,
+        subject: { type: 'webhook_delivery', id: deliveryId },
+        reason: 'A webhook was not accepted in its whole window. Correct the endpoint and redeliver it',
+        expected: 'delivered',
+        actual: 'exhausted',
+        paymentId: await paymentOf(tx, deliveryId),
+        evidence: facts,
+      },
+    ])
+    if (raised.length > 0) {
+      const notTo = await deafEndpoints(tx, delivery.event_id)
+      await appendEvents(
+        tx,
+        raised.map((event) => ({ ...event, notTo })),
+      )
+    }
   }
   await appendAudit(tx, {
     merchantId: delivery.merchant_id,
@@ -89,6 +102,13 @@ async function report(
     subject: deliveryId,
     data: facts,
   })
+}
+
+/** Returns the payment that the event of a delivery names. */
+async function paymentOf(tx: Transaction, deliveryId: string): Promise<string | null> {
+  const [row] = await tx<{ payment_id: string | null }[]>`
+    SELECT payment_id FROM webhook_deliveries WHERE id = ${deliveryId}`
+  return row?.payment_id ?? null
 }
 
 /** Returns the endpoints that have failed with this event so far. Their windows end at the same time as this one. */

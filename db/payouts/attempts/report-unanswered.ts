@@ -1,9 +1,9 @@
 /** Reports to the merchant, and in the audit log, that a signer claimed a request and does not answer it. */
 
+import { subjectOf } from '../../../domain/books/exception.js'
 import { appendAudit } from '../../audit/append-audit.js'
+import { raiseException } from '../../books/exceptions/raise-exception.js'
 import type { Transaction } from '../../connect.js'
-import { appendEvent } from '../../events/log/append-event.js'
-import { exceptionEvent } from '../../events/log/raise-exception.js'
 import type { PayoutRow } from '../payout-row.js'
 
 /**
@@ -22,16 +22,18 @@ export async function reportUnanswered(
 ): Promise<void> {
   const { message, ...rest } = facts
   const data = { message, network: row.network, ...rest }
-  await appendEvent(
-    tx,
-    exceptionEvent({
-      merchantId: row.merchant_id,
-      kind: 'signing_request.unanswered',
-      severity: 'critical',
-      subject: row.id,
-      facts: data,
-    }),
-  )
+  await raiseException(tx, {
+    merchantId: row.merchant_id,
+    kind: 'stuck',
+    detail: 'signing_request.unanswered',
+    cause: `unanswered:${facts.request_id}`,
+    severity: 'critical',
+    subject: subjectOf(row.id),
+    reason: message,
+    expected: 'an answer of the signer',
+    actual: 'none',
+    evidence: data,
+  })
   await appendAudit(tx, {
     merchantId: row.merchant_id,
     actor,

@@ -7,7 +7,7 @@ import { KeyturnError } from '../../../domain/errors.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, json, type Sql, type Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
-import { exceptionEvent } from '../../events/log/raise-exception.js'
+import { noticeEvent } from '../../events/log/notice-event.js'
 import { newId } from '../../new-id.js'
 import { createWithdrawal } from '../withdrawals/create-withdrawal.js'
 import type { FiringRow } from './list-schedules.js'
@@ -29,8 +29,8 @@ export interface FiringOptions {
 
 /**
  * Creates the withdrawal with all its checks and its hold, and the firing's row, in one transaction. A
- * refusal (balance, limit, whitelist, no signer, …) is stored in the firing's row too, raises an exception,
- * and the schedule goes on.
+ * refusal (balance, limit, whitelist, no signer, …) is stored in the firing's row too, appends a notice, and
+ * the schedule goes on.
  *
  * @param nominalAt - Time for which the schedule fired, not the time at which it did. It is the firing's key.
  */
@@ -135,10 +135,10 @@ async function recordRefusal(
   const facts = { nominal_at: nominalAt.toISOString(), label: schedule.label, failure }
   await appendEvent(
     tx,
-    exceptionEvent({
+    noticeEvent({
       merchantId: schedule.merchant_id,
       kind: 'withdrawal_schedule.firing_refused',
-      severity: 'warning',
+      severity: 'medium',
       subject: schedule.id,
       facts: { message: `The withdrawal was refused (${code}); the schedule goes on`, ...facts },
     }),

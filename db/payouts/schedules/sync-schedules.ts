@@ -4,7 +4,7 @@ import type { AppliedSchedule } from '../../../temporal/apply-schedule.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Sql } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
-import { exceptionEvent } from '../../events/log/raise-exception.js'
+import { noticeEvent } from '../../events/log/notice-event.js'
 import { clearAlerts, raiseAlert } from '../../operations/alerts/raise-alert.js'
 import type { ScheduleRow } from './schedule-row.js'
 
@@ -91,7 +91,7 @@ export async function putOffSchedule(sql: Sql, id: string, reason: string): Prom
 
 /**
  * Stores the result of a comparison with Temporal's Schedule. One that is gone counts as out of step, so that
- * it is created again. Firings that were left out since the last comparison raise an exception.
+ * it is created again. Firings that were left out since the last comparison append a notice.
  *
  * @param missed - Number of firings that Temporal left out since the Schedule was created. `null` when it has
  * no such Schedule.
@@ -115,10 +115,10 @@ export async function recordCheck(sql: Sql, id: string, missed: number | null): 
     const facts = { label: row.label, missed: more }
     await appendEvent(
       tx,
-      exceptionEvent({
+      noticeEvent({
         merchantId: row.merchant_id,
         kind: 'withdrawal_schedule.firings_missed',
-        severity: 'warning',
+        severity: 'medium',
         subject: id,
         facts: {
           message: 'Firings were left out: too late for the catch-up window, or one before was under way',

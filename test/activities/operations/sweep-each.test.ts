@@ -106,7 +106,7 @@ test('postpones a row that Temporal refuses, longer each time, with one alert, a
   expect(kept?.wait).toBeGreaterThan(60)
   while (await sealOnce(stage.api.database.sql, null)) {}
   const raised = await stage.api.database.sql`
-    SELECT id FROM events WHERE type = 'exception.raised' AND subject = ${bad ?? ''} AND data ->> 'kind' = 'workflow.not_started'`
+    SELECT id FROM events WHERE type = 'exception.raised' AND subject = ${bad ?? ''} AND data ->> 'detail' = 'workflow.not_started'`
   expect(raised).toHaveLength(1)
 })
 

@@ -51,8 +51,9 @@ test('finds a balance that rose without a transaction, names it once, and books 
   await compareAccounts(sql, lab.adapter, look)
   expect(await exceptions()).toMatchObject([
     {
-      kind: 'balance.rose_without_transaction',
-      severity: 'warning',
+      kind: 'unattributed',
+      detail: 'balance.rose_without_transaction',
+      severity: 'medium',
       subject: alice.id,
       source: 'unexplained',
       address: alice.address,

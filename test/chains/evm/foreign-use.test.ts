@@ -81,7 +81,8 @@ test('names a nonce that no seen transaction used once, and never an own one', a
   expect(await exceptions(hot.id)).toEqual([])
   expect(await exceptions(spy.id)).toMatchObject([
     {
-      kind: 'foreign_nonce',
+      kind: 'foreign_spend',
+      detail: 'foreign_nonce',
       severity: 'critical',
       network: 'ethereum',
       address: spy.address,
@@ -120,7 +121,8 @@ test('names a balance that falls without an own payout once, and books what the 
   await compareTwice()
   expect(await exceptions(victim.id)).toMatchObject([
     {
-      kind: 'balance.fell_without_payment',
+      kind: 'drift',
+      detail: 'balance.fell_without_payment',
       severity: 'critical',
       network: 'ethereum',
       address: victim.address,

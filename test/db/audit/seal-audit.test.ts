@@ -76,7 +76,7 @@ test('postpones an entry that cannot be sealed with one alert, seals the others,
   ])
   const [event] =
     await database.sql`SELECT data FROM events WHERE merchant_id = 'm5' AND type = 'exception.raised'`
-  expect(event?.data).toMatchObject({ kind: 'audit.unsealed', about: 'bad' })
+  expect(event?.data).toMatchObject({ kind: 'stuck', detail: 'audit.unsealed', about: 'bad' })
 
   // At its next turn it fails again, waits longer, and raises no second alert.
   await database.sql`UPDATE audit_log SET seal_after = now() WHERE position = ${String(bad?.position)}::bigint`

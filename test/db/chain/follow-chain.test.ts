@@ -657,7 +657,8 @@ describe('reorgs', () => {
     expect(await ledger(sql, 'available', 'alice')).toBe(-45_000n)
     const [raised] = await sql`SELECT data FROM events WHERE type = 'exception.raised'`
     expect(raised?.data).toMatchObject({
-      kind: 'deposit.reverted_after_spend',
+      kind: 'reorged',
+      detail: 'deposit.reverted_after_spend',
       severity: 'critical',
       user_reference: 'alice',
       available: '-0.00045',

@@ -29,7 +29,7 @@ const failureOf = async (id: string) => (await findRow(rail.sql, id)).failure_co
 const exceptionsOf = async (id: string) =>
   (
     await rail.sql<{ kind: string }[]>`
-      SELECT data ->> 'kind' AS kind FROM events WHERE type = 'exception.raised' AND subject = ${id}`
+      SELECT data ->> 'detail' AS kind FROM events WHERE type = 'exception.raised' AND subject = ${id}`
   ).map((row) => row.kind)
 
 test('keeps a payout of which one attempt is excluded and another can still be mined', async () => {

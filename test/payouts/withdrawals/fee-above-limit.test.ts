@@ -72,6 +72,12 @@ test('settles with the fee that the network took above the limit, and raises an 
   expect(journal).toEqual({ height: 1n })
   const raised = await sql`SELECT data FROM events WHERE type = 'exception.raised' AND subject = ${id}`
   expect(raised.map((each) => (each as { data: unknown }).data)).toMatchObject([
-    { kind: 'withdrawal.fee_above_limit', fee: fee.toString(), fee_limit: limit.toString(), coin: 'eth' },
+    {
+      kind: 'wrong_amount',
+      detail: 'withdrawal.fee_above_limit',
+      fee: fee.toString(),
+      fee_limit: limit.toString(),
+      coin: 'eth',
+    },
   ])
 })

@@ -100,7 +100,7 @@ test('postpones an event that cannot be sealed with an alert, and leaves no gap 
   expect(rows[0]?.subject).toBe('good')
   expect(JSON.parse(rows[1]?.body.toString() ?? '')).toMatchObject({
     event: 'exception.raised',
-    data: { kind: 'event.unsealed', about: 'bad' },
+    data: { kind: 'stuck', detail: 'event.unsealed', about: 'bad' },
   })
   expect((await sealed('m1')).every((row) => row.sequence !== null)).toBe(true)
 })

@@ -48,7 +48,7 @@ const standing = async (kind: string) =>
 const raised = async (kind: string) =>
   (
     await stage.api.database.sql<{ data: Record<string, unknown> }[]>`
-      SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'kind' = ${kind} ORDER BY position`
+      SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'detail' = ${kind} ORDER BY position`
   ).map((row) => row.data)
 
 test('raises one alert for a large withdrawal and clears it at its end', async () => {
@@ -57,7 +57,7 @@ test('raises one alert for a large withdrawal and clears it at its end', async (
   expect(await watch()).toBe(1)
   expect(await watch()).toBe(0)
   expect(await raised('withdrawal.large')).toMatchObject([
-    { subject: large, severity: 'warning', amount: '100', threshold: '100', coin: 'eth' },
+    { subject: large, severity: 'medium', amount: '100', threshold: '100', coin: 'eth' },
   ])
   expect(await standing('withdrawal.large')).toEqual([large])
   await end(large, 'confirmed')
