@@ -32,6 +32,7 @@ import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startControlChangeSoon } from '../start/start-control-change-soon.js'
+import { startReconciliationSoon } from '../start/start-reconciliation-soon.js'
 
 /** Wait for bookings that are under way when a close is requested. */
 const SETTLE_MS = 5_000
@@ -129,17 +130,19 @@ export function registerPeriodRoutes(app: ApiApp, dependencies: ApiDependencies)
         },
       )
     }
-    const { id, kept } = await inTransaction(sql, async (tx) => {
-      const { close } = await requestClose(tx, networks, {
+    const { intent, run, kept } = await inTransaction(sql, async (tx) => {
+      const requested = await requestClose(tx, networks, {
         ...requestOf(c),
         period,
         settled: new Date(asOf),
         early: environment.KEYTURN_PERIOD_CLOSE_EARLY,
+        mostRuns: environment.KEYTURN_RECONCILIATION_RUNS,
       })
       const body = success(await viewPeriod(tx, networks, c.get('merchantId'), period))
-      return { id: close, kept: await keepAnswer(c, tx, 202, body) }
+      return { ...requested, kept: await keepAnswer(c, tx, 202, body) }
     })
-    startControlChangeSoon(dependencies, id)
+    startReconciliationSoon(dependencies, run)
+    startControlChangeSoon(dependencies, intent.close)
     return c.json(kept, 202)
   })
 

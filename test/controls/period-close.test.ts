@@ -1,16 +1,38 @@
 /** The close of a period through its workflow: it waits for two people, and closes once they agree. */
 
+import { NativeConnection, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createReconciliationActivities } from '../../activities/books/reconciliation.js'
+import { heartbeating } from '../../activities/heartbeating.js'
 import { periodAt } from '../../domain/books/period.js'
 import { controlChangeId } from '../../temporal/ids.js'
+import { TASK_QUEUE } from '../../temporal/task-queues.js'
 import { type Controls, startControls } from '../stage/start-controls.js'
 
 const MONTH = periodAt(new Date())
 let controls: Controls
+let connection: NativeConnection
+let reconciliation: Worker
+let running: Promise<void>
 beforeAll(async () => {
   controls = await startControls({ KEYTURN_PERIOD_CLOSE_EARLY: 'true' })
+  const { stage, temporal } = controls
+  connection = await NativeConnection.connect({ address: temporal.address })
+  const { sql } = stage.api.database
+  reconciliation = await Worker.create({
+    connection,
+    namespace: temporal.namespace,
+    taskQueue: TASK_QUEUE.reconciliation,
+    activities: heartbeating(createReconciliationActivities({ sql, networks: stage.networks })),
+  })
+  running = reconciliation.run()
 })
-afterAll(() => controls?.close())
+afterAll(async () => {
+  reconciliation?.shutdown()
+  await running
+  await connection?.close()
+  await controls?.close()
+})
 
 test('closes and opens again as soon as two people have approved it', async () => {
   const { stage, call, until } = controls

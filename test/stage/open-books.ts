@@ -29,9 +29,11 @@ export interface Books {
   close(period: string): Promise<Answer>
   reopen(period: string): Promise<Answer>
   decide(period: string, person: TestPerson, decision?: Decision): Promise<Answer>
+  /** Ends the reconciliation that the close of a period waits for. @param differs - Check that found something. */
+  reconcile(period: string, differs?: string): Promise<void>
   /** Takes the steps of the workflow of the newest request about a period. @returns Its state. */
   advance(period: string): Promise<string>
-  /** Sends both approvals and advances. @returns The state of the request. */
+  /** Sends both approvals, ends the reconciliation and advances. @returns The state of the request. */
   approve(period: string): Promise<string>
 }
 
@@ -97,6 +99,17 @@ export async function openBooks(api: TestApi, since = new Date()): Promise<Books
     reopen: (period) => books.call('POST', `/periods/${period}/reopen`, { reason: 'a mistake' }, asker.key),
     decide: (period, person, decision = 'approve') =>
       sendDecision(own, `/api/v1/periods/${period}`, person, decision),
+    async reconcile(period, differs) {
+      const [run] = await sql<{ id: string }[]>`
+        UPDATE reconciliation_runs SET status = ${differs === undefined ? 'clean' : 'differences'}, finished_at = now()
+        WHERE status = 'running'
+          AND id = (SELECT run_id FROM periods WHERE merchant_id = ${merchantId} AND period = ${period})
+        RETURNING id`
+      if (!run || differs === undefined) return
+      await sql`
+        INSERT INTO reconciliation_checks (run_id, name, place, differences, finished_at)
+        VALUES (${run.id}, ${differs}, 1, 1, now())`
+    },
     async advance(period) {
       const [row] = await sql<{ id: string }[]>`
         SELECT change_id AS id FROM periods WHERE merchant_id = ${merchantId} AND period = ${period}`
@@ -108,6 +121,7 @@ export async function openBooks(api: TestApi, since = new Date()): Promise<Books
         const { status, json } = await books.decide(period, person)
         if (status !== 201) throw new Error(JSON.stringify(json))
       }
+      await books.reconcile(period)
       return books.advance(period)
     },
   }

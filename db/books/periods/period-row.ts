@@ -26,6 +26,8 @@ export interface PeriodRow {
   readonly period: string
   readonly status: PeriodStatus
   readonly change_id: string | null
+  /** Reconciliation that the newest request waits for. `null` for a period that was never asked to close. */
+  readonly run_id: string | null
   readonly from_at: Date
   readonly to_at: Date
   readonly checklist: readonly ChecklistItem[]

@@ -23,15 +23,19 @@ interface Found {
  * - `ended_payments`: no deposit of a payment that expired or was cancelled waits for its fate.
  * - `open_withdrawals`: no withdrawal of the window waits for approvals beyond its time.
  * - `clearing_accounts`: no account that only passes money on is out of balance: fees, and what is reserved.
+ * - `reconciliation`: the run that the close asked for found nothing. Before that, neither did the newest run.
+ *
+ * @param runId - Run that the close asked for, if it did.
  */
 export async function readChecklist(
   sql: Queryable,
   merchantId: string,
   { to }: Window,
   followsClosed: boolean,
+  runId: string | null = null,
 ): Promise<ChecklistItem[]> {
   const earlier = { found: followsClosed ? 0n : 1n, examples: [] }
-  const [payments, ended, withdrawals, clearing] = await Promise.all([
+  const [payments, ended, withdrawals, clearing, reconciliation] = await Promise.all([
     find(
       sql,
       sql`
@@ -59,6 +63,7 @@ export async function readChecklist(
       SELECT network || ' ' || coin || ' ' || kind AS id FROM ledger_accounts
       WHERE merchant_id = ${merchantId} AND (kind = 'network_fee' AND balance <> 0 OR kind = 'reserved' AND balance > 0)`,
     ),
+    readRun(sql, merchantId, runId),
   ])
   return [
     item('earlier_periods', earlier),
@@ -66,6 +71,7 @@ export async function readChecklist(
     item('ended_payments', ended),
     item('open_withdrawals', withdrawals),
     item('clearing_accounts', clearing),
+    item('reconciliation', reconciliation),
   ]
 }
 
@@ -76,6 +82,22 @@ export function isGreen(checklist: readonly ChecklistItem[]): boolean {
 
 function item(name: string, { found, examples }: Found): ChecklistItem {
   return { name, ok: found === 0n, found: Number(found), examples: [...examples] }
+}
+
+/** Counts the checks of a reconciliation that found something, and the run itself where it failed. */
+async function readRun(sql: Queryable, merchantId: string, runId: string | null): Promise<Found> {
+  const run =
+    runId === null
+      ? sql`SELECT id, status FROM reconciliation_runs
+            WHERE merchant_id = ${merchantId} AND status IN ('clean', 'differences') ORDER BY id DESC LIMIT 1`
+      : sql`SELECT id, status FROM reconciliation_runs WHERE id = ${runId}`
+  return find(
+    sql,
+    sql`
+      SELECT checked.name AS id FROM (${run}) run JOIN reconciliation_checks checked ON checked.run_id = run.id
+      WHERE run.status <> 'clean' AND checked.differences > 0
+      UNION ALL SELECT run.id FROM (${run}) run WHERE run.status NOT IN ('clean', 'differences')`,
+  )
 }
 
 async function find(sql: Queryable, ids: PendingQuery<Row[]>): Promise<Found> {

@@ -1,5 +1,6 @@
 /** Requests the close of a period: checks it, freezes what it holds, and waits for two approvals. */
 
+import { RECONCILIATION_SCOPES } from '../../../domain/books/difference.js'
 import { monthOf } from '../../../domain/books/period.js'
 import { type ChecklistItem, periodHash } from '../../../domain/books/period-books.js'
 import type { Networks } from '../../../domain/chain/network.js'
@@ -8,6 +9,8 @@ import { KeyturnError } from '../../../domain/errors.js'
 import { json, type Transaction } from '../../connect.js'
 import { insertControlChange } from '../../controls/changes/insert-control-change.js'
 import { newId } from '../../new-id.js'
+import type { ReconciliationRow } from '../reconciliation/run-row.js'
+import { startReconciliation } from '../reconciliation/start-reconciliation.js'
 import { findPendingChange } from './find-period-change.js'
 import { type FoundPeriod, findPeriod } from './find-window.js'
 import { lockPeriods } from './period-row.js'
@@ -28,20 +31,30 @@ export interface CloseRequest {
   readonly actor: string
   /** Time that the request waits for its approvals, in milliseconds. */
   readonly expiryMs: number
+  /** Reconciliations of the merchant that may be open at a time. */
+  readonly mostRuns: number
+}
+
+export interface RequestedClose {
+  readonly intent: PeriodCloseIntent
+  /** Reconciliation that the close waits for. Its workflow is still to be started. */
+  readonly run: ReconciliationRow
 }
 
 /**
- * Stores the request with its frozen intent. From now on no journal can enter the window.
+ * Stores the request with its frozen intent, and creates the reconciliation that it waits for. From now on no
+ * journal can enter the window.
  *
- * @returns The intent, whose `close` is the request's id.
+ * @returns The intent, whose `close` is the request's id, and the reconciliation.
  * @throws KeyturnError `NOT_FOUND` for a month before the merchant's first one; `INVALID_STATE` if it is not
- * open, has not ended, or something of the checklist (`details.checklist`) speaks against it.
+ * open, has not ended, or something of the checklist (`details.checklist`) speaks against it;
+ * `RATE_LIMITED` if too many reconciliations are open.
  */
 export async function requestClose(
   tx: Transaction,
   networks: Networks,
   request: CloseRequest,
-): Promise<PeriodCloseIntent> {
+): Promise<RequestedClose> {
   const { merchantId, period, settled } = request
   await lockPeriods(tx, merchantId)
   const found = await findPeriod(tx, merchantId, period)
@@ -82,16 +95,26 @@ export async function requestClose(
     expires_at: new Date(now + request.expiryMs).toISOString(),
   }
   await insertControlChange(tx, { id, intent, actor: request.actor, coolDownMs: 0 })
+  const run = await startReconciliation(tx, {
+    merchantId,
+    cause: 'period',
+    scope: RECONCILIATION_SCOPES,
+    networks: null,
+    atBlock: null,
+    createdBy: request.initiator,
+    actor: request.actor,
+    mostOpen: request.mostRuns,
+  })
   await tx`
-    INSERT INTO periods (merchant_id, period, status, change_id, from_at, to_at, checklist, trial_balance, proof, hash)
-    VALUES (${merchantId}, ${period}, 'closing', ${id}, ${window.from}, ${window.to}, ${json(tx, checklist)},
+    INSERT INTO periods (merchant_id, period, status, change_id, run_id, from_at, to_at, checklist, trial_balance, proof, hash)
+    VALUES (${merchantId}, ${period}, 'closing', ${id}, ${run.id}, ${window.from}, ${window.to}, ${json(tx, checklist)},
             ${json(tx, trialBalance)}, ${json(tx, proof)}, ${intent.hash})
     ON CONFLICT (merchant_id, period) DO UPDATE SET
-      status = excluded.status, change_id = excluded.change_id, from_at = excluded.from_at, to_at = excluded.to_at,
+      status = excluded.status, change_id = excluded.change_id, run_id = excluded.run_id, from_at = excluded.from_at, to_at = excluded.to_at,
       checklist = excluded.checklist, trial_balance = excluded.trial_balance, proof = excluded.proof,
       hash = excluded.hash, updated_at = clock_timestamp()`
   await setFence(tx, merchantId)
-  return intent
+  return { intent, run }
 }
 
 async function requireOpen(tx: Transaction, { period, row }: FoundPeriod, merchantId: string): Promise<void> {

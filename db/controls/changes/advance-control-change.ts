@@ -6,6 +6,7 @@ import { FOUR_EYES } from '../../../domain/controls/approval.js'
 import { type ControlChangeState, isControlChangeSettled } from '../../../domain/controls/control-change.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { closePeriod } from '../../books/periods/close-period.js'
+import { isReconciled } from '../../books/periods/is-reconciled.js'
 import { reopenPeriod } from '../../books/periods/reopen-period.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { releaseDeposit } from '../../deposits/decide-held-deposit.js'
@@ -23,6 +24,8 @@ export interface ControlChangeProgress {
 }
 
 const ACTOR = 'system:controls'
+/** Interval at which an approved close checks whether its reconciliation has ended. */
+const POLL_MS = 5_000
 
 /**
  * Decides, cools down, takes effect or expires. It is safe to call at any time and any number of times. Only
@@ -54,12 +57,13 @@ export async function advanceControlChange(
       default:
         assertNever(row.state)
     }
-    return await progress(tx, id)
+    return await progress(tx, id, now)
   })
 }
 
 async function decide(tx: Transaction, networks: Networks, row: ControlChangeRow, now: Date): Promise<void> {
-  const verdict = await decideSubject(tx, row, { requirement: FOUR_EYES, mayApprove: true, now })
+  const mayApprove = row.kind !== 'period_close' || (await isReconciled(tx, row))
+  const verdict = await decideSubject(tx, row, { requirement: FOUR_EYES, mayApprove, now })
   switch (verdict.kind) {
     case 'waiting':
       return
@@ -152,12 +156,15 @@ async function endOf(tx: Transaction, { id }: ControlChangeRow): Promise<'effect
   return row?.overtaken ? 'superseded' : 'effective'
 }
 
-async function progress(tx: Transaction, id: string): Promise<ControlChangeProgress> {
+async function progress(tx: Transaction, id: string, now: Date): Promise<ControlChangeProgress> {
   const row = await lockControlChange(tx, id)
   const until = row.state === 'cooling_down' ? row.effective_at : row.expires_at
-  return {
-    state: row.state,
-    until: isControlChangeSettled(row.state) ? null : (until?.toISOString() ?? null),
-    approvals: await countStoredApprovals(tx, row, FOUR_EYES),
-  }
+  const approvals = await countStoredApprovals(tx, row, FOUR_EYES)
+  if (isControlChangeSettled(row.state)) return { state: row.state, until: null, approvals }
+  // An approved close waits for its reconciliation, which sends no signal.
+  const next =
+    approvals >= FOUR_EYES.count && row.state === 'pending_approval'
+      ? new Date(Math.min(now.getTime() + POLL_MS, row.expires_at.getTime()))
+      : until
+  return { state: row.state, until: next?.toISOString() ?? null, approvals }
 }

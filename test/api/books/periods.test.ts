@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { advanceControlChange } from '../../../db/controls/changes/advance-control-change.js'
 import { createApprover } from '../../../db/merchants/create-approver.js'
 import { createPerson } from '../../../db/merchants/create-person.js'
+import { newId } from '../../../db/new-id.js'
 import { monthOf, periodAfter, periodAt } from '../../../domain/books/period.js'
 import { canonicalJson } from '../../../domain/canonical-json.js'
 import { parseAmount } from '../../../domain/money.js'
@@ -97,6 +98,9 @@ test('closes a month by two approvals: sums, block and hash are what two people 
   expect(await books.advance(LAST)).toBe('pending_approval')
   expect((await read(LAST)).status).toBe('closing')
   expect((await books.decide(LAST, books.people[2])).status).toBe(201)
+  // Both have approved; the reconciliation that the close asked for has not ended.
+  expect(await books.advance(LAST)).toBe('pending_approval')
+  await books.reconcile(LAST)
   expect(await books.advance(LAST)).toBe('effective')
 
   const closed = await read(LAST)
@@ -212,6 +216,24 @@ test('refuses a month whose checklist is red, and says what speaks against it', 
   const [change] = await sql<{ cause: string }[]>`
     SELECT history -> -1 ->> 'cause' AS cause FROM control_changes WHERE merchant_id = ${books.merchantId}`
   expect(change?.cause).toContain('clearing_accounts')
+})
+
+test('refuses a close whose reconciliation found a difference, and asks for no close while the newest one did', async () => {
+  await books.close(LAST)
+  for (const person of books.people.slice(1)) await books.decide(LAST, person)
+  await books.reconcile(LAST, 'holds')
+  expect(await books.advance(LAST)).toBe('superseded')
+  const item = { name: 'reconciliation', ok: false, found: 1, examples: ['holds'] }
+  expect((await read(LAST)).checklist.filter(({ ok }) => !ok)).toEqual([item])
+  const { json } = await books.close(LAST)
+  expect(json.error.details.checklist.filter(({ ok }: { ok: boolean }) => !ok)).toEqual([item])
+  // A later run that finds nothing clears it.
+  const { sql } = api.database
+  await sql`
+    INSERT INTO reconciliation_runs (id, merchant_id, cause, scope, status, created_by, finished_at)
+    VALUES (${newId('rec')}, ${books.merchantId}, 'request', '{internal}', 'clean', 'test', now())`
+  expect((await books.close(LAST)).status).toBe(202)
+  expect(await books.approve(LAST)).toBe('effective')
 })
 
 test('refuses a close whose books or block are no longer those that were signed', async () => {
@@ -364,6 +386,7 @@ test('closes once, however many ask and however often the workflow runs', async 
   const [, first, second] = books.people
   await books.decide(LAST, first)
   await books.decide(LAST, second)
+  await books.reconcile(LAST)
   const [row] = await api.database.sql<{ id: string }[]>`
     SELECT change_id AS id FROM periods WHERE merchant_id = ${books.merchantId}`
   const { networks } = api.dependencies

@@ -44,6 +44,7 @@ test('is closed or is not, at whichever commit the process is killed, and is clo
             initiator: people[0].id,
             actor: `person:${people[0].id}`,
             expiryMs: 60_000,
+            mostRuns: 5,
           }),
         )
       }
@@ -51,6 +52,7 @@ test('is closed or is not, at whichever commit the process is killed, and is clo
       if (asked?.status === 'closed') return
       // The approvers' processes live on.
       for (const person of people.slice(1)) await books.decide(LAST, person)
+      await books.reconcile(LAST)
       await advanceControlChange(sql, networks, asked?.change_id ?? '', new Date())
       // What comes later is in the next month, whichever process booked it.
     },
