@@ -1,7 +1,7 @@
 /** Stores an attempt that the endpoint answered with 410, which disables the endpoint. */
 
 import { appendAudit } from '../../audit/append-audit.js'
-import { inTransaction, type Sql } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { appendFailingEvent } from './append-failing-event.js'
 import { changeEndpointStatus } from './change-endpoint-status.js'
 import { findEndpoint } from './find-endpoint.js'
@@ -25,25 +25,31 @@ export async function recordGone(
   delivery: LoadedAttempt,
   record: AttemptRecord,
 ): Promise<RecordedAttempt | null> {
-  const gone = await inTransaction(sql, async (tx) => {
-    const { endpoint_id: id, merchant_id: merchantId } = delivery
-    // The endpoint is locked before its deliveries, as by a change of the endpoint.
-    const endpoint = await findEndpoint(tx, merchantId, id, true)
-    const recorded = await recordAttempt(tx, { ...record, nextAttemptAt: record.nextAttemptAt ?? record.at })
-    if (!recorded?.written || !endpoint || endpoint.url !== delivery.url) return recorded
-    if (endpoint.status !== 'active' && endpoint.status !== 'paused') return recorded
-    await holdDelivery(tx, record.deliveryId)
-    await appendFailingEvent(tx, { id, merchantId }, 'gone')
-    await changeEndpointStatus(tx, endpoint, 'disabled', 'gone')
-    await appendAudit(tx, {
-      merchantId,
-      actor: 'system:webhooks',
-      action: 'webhook_endpoint.disabled',
-      subject: id,
-      data: { reason: 'gone', delivery_id: record.deliveryId },
-    })
-    return { ...recorded, status: recorded.status === 'pending' ? 'held' : recorded.status, circuit: null }
+  const { recorded, disabled } = await inTransaction(sql, (tx) => recordAndDisable(tx, delivery, record))
+  if (disabled) await moveDeliveries(sql, delivery.endpoint_id)
+  return recorded
+}
+
+async function recordAndDisable(
+  tx: Transaction,
+  { endpoint_id: id, merchant_id: merchantId, url }: LoadedAttempt,
+  record: AttemptRecord,
+): Promise<{ readonly recorded: RecordedAttempt | null; readonly disabled: boolean }> {
+  // The endpoint is locked before its deliveries, as by a change of the endpoint.
+  const endpoint = await findEndpoint(tx, merchantId, id, true)
+  const recorded = await recordAttempt(tx, { ...record, nextAttemptAt: record.nextAttemptAt ?? record.at })
+  if (!recorded?.written || endpoint?.url !== url) return { recorded, disabled: false }
+  if (endpoint.status !== 'active' && endpoint.status !== 'paused') return { recorded, disabled: false }
+  await holdDelivery(tx, record.deliveryId)
+  await appendFailingEvent(tx, { id, merchantId }, 'gone')
+  await changeEndpointStatus(tx, endpoint, 'disabled', 'gone')
+  await appendAudit(tx, {
+    merchantId,
+    actor: 'system:webhooks',
+    action: 'webhook_endpoint.disabled',
+    subject: id,
+    data: { reason: 'gone', delivery_id: record.deliveryId },
   })
-  await moveDeliveries(sql, delivery.endpoint_id)
-  return gone
+  const status = recorded.status === 'pending' ? 'held' : recorded.status
+  return { recorded: { ...recorded, status, circuit: null }, disabled: true }
 }

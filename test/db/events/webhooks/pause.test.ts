@@ -324,6 +324,28 @@ describe('an endpoint that answers 410', () => {
     ])
   })
 
+  test('and another of the merchant that answers 410 at the same moment are both disabled, without a deadlock', async () => {
+    const { sql } = database
+    const shop = await merchant(4)
+    const endpoints = [shop.id, ...shop.others]
+    const [first = ''] = await shop.events(1)
+    const event = first.slice(4, first.lastIndexOf('_'))
+    await sql`UPDATE webhook_deliveries SET workflow_started_at = now() WHERE merchant_id = ${shop.merchantId}`
+    // A deadlock would fail one of the calls.
+    for (const status of ['disabled', 'active'] as const) {
+      await Promise.all(
+        endpoints.map((id) =>
+          status === 'active'
+            ? changeEndpoint(sql, id, (tx) => updateEndpoint(tx, shop.merchantId, id, { status }))
+            : shop.attempt(`whd_${event}_${id.slice(4)}`, 410),
+        ),
+      )
+      const rows =
+        await sql`SELECT DISTINCT status FROM webhook_endpoints WHERE merchant_id = ${shop.merchantId}`
+      expect(rows).toEqual([{ status }])
+    }
+  })
+
   test('is disabled while it is paused, and not by an answer from a URL that it had before', async () => {
     const { sql } = database
     const shop = await merchant()
