@@ -3,14 +3,14 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { masterKeysOf } from '../../config/master-keys.js'
 import { appendAudit } from '../../db/audit/append-audit.js'
-import { inTransaction, type Sql } from '../../db/connect.js'
+import { inTransaction } from '../../db/connect.js'
 import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
 import { findEndpoint } from '../../db/events/webhooks/find-endpoint.js'
 import { findEndpointSecrets } from '../../db/events/webhooks/find-endpoint-secrets.js'
+import { openEndpointSecrets } from '../../db/events/webhooks/open-endpoint-secrets.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { createSender, type SenderOptions } from '../../egress/create-sender.js'
 import { createWebhookPolicy } from '../../egress/webhook-policy.js'
-import { openSecret } from '../../vault/seal-secret.js'
 import { type ConformanceCase, WebhookConformance } from '../../wire/webhook-conformance.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
@@ -61,7 +61,7 @@ export function registerWebhookConformanceRoutes(app: ApiApp, dependencies: ApiD
     underWay.add(id)
     const timeoutMs = Math.min(CASE_MS, environment.KEYTURN_WEBHOOK_TIMEOUT)
     try {
-      const secrets = await openSecrets(sql, masterKeysOf(environment), id)
+      const secrets = openEndpointSecrets(masterKeysOf(environment), id, await findEndpointSecrets(sql, id))
       const cases: ConformanceCase[] = []
       for (const planned of planCases(endpoint, secrets, Date.now())) {
         cases.push(await sendCase({ policy, timeoutMs }, endpoint, planned))
@@ -98,11 +98,4 @@ async function sendCase(
   } finally {
     await sender.close()
   }
-}
-
-async function openSecrets(sql: Sql, masterKeys: readonly string[], id: string): Promise<string[]> {
-  const row = { table: 'webhook_endpoints', key: [id] } as const
-  return (await findEndpointSecrets(sql, id)).map((sealed) =>
-    openSecret(masterKeys, sealed, row).toString('utf8'),
-  )
 }
