@@ -1,6 +1,7 @@
 /** Moves an available amount between two parties of a merchant: journal, row, events and audit in one transaction. */
 
 import { bindingLimits } from '../../../domain/controls/limits.js'
+import { duplicateExternalId } from '../../../domain/duplicate-external-id.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Transfer } from '../../../wire/transfer.js'
 import { appendAudit } from '../../audit/append-audit.js'
@@ -82,11 +83,7 @@ async function insertTransfer(tx: Transaction, request: NewTransfer): Promise<Tr
   if (row) return row
   const [known] = await tx<{ id: string }[]>`
     SELECT id FROM transfers WHERE merchant_id = ${request.merchantId} AND external_id = ${request.externalId}`
-  throw new KeyturnError(
-    'DUPLICATE_EXTERNAL_ID',
-    `external_id "${request.externalId}" was used before and stays unique; choose another, or GET the transfer`,
-    { details: { external_id: request.externalId, transfer_id: known?.id ?? null } },
-  )
+  throw duplicateExternalId('transfer', request.externalId, known?.id ?? null)
 }
 
 /** Posts the journal. For a user's money the ledger's own check has the last word. */

@@ -9,6 +9,7 @@ import { type Intent, intentHash } from '../../../domain/controls/intent.js'
 import { requiredApprovals } from '../../../domain/controls/multisig.js'
 import type { Policy } from '../../../domain/controls/policy.js'
 import { assessRisk, needsReview } from '../../../domain/controls/risk.js'
+import { duplicateExternalId } from '../../../domain/duplicate-external-id.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { splitBatch } from '../../../domain/payouts/batch-parts.js'
 import type { Priority } from '../../../domain/payouts/priority.js'
@@ -227,9 +228,5 @@ function requireWhitelisted(request: NewBatch, policy: Policy, { entries }: Dest
 async function duplicate(tx: Transaction, request: NewBatch): Promise<KeyturnError> {
   const [known] = await tx<{ id: string }[]>`
     SELECT id FROM batches WHERE merchant_id = ${request.merchantId} AND external_id = ${request.externalId}`
-  return new KeyturnError(
-    'DUPLICATE_EXTERNAL_ID',
-    `external_id "${request.externalId}" was used for a batch before and stays unique; choose another, or GET the batch`,
-    { details: { external_id: request.externalId, batch_id: known?.id ?? null } },
-  )
+  return duplicateExternalId('batch', request.externalId, known?.id ?? null)
 }

@@ -7,6 +7,7 @@ import { bindingLimits } from '../../../domain/controls/limits.js'
 import { requiredApprovals } from '../../../domain/controls/multisig.js'
 import type { Policy } from '../../../domain/controls/policy.js'
 import { assessRisk, needsReview } from '../../../domain/controls/risk.js'
+import { duplicateExternalId } from '../../../domain/duplicate-external-id.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { Priority } from '../../../domain/payouts/priority.js'
@@ -211,9 +212,5 @@ async function requireWhitelisted(
 async function duplicate(tx: Transaction, request: NewWithdrawal): Promise<KeyturnError> {
   const [known] = await tx<{ id: string }[]>`
     SELECT id FROM payouts WHERE merchant_id = ${request.merchantId} AND external_id = ${request.externalId}`
-  return new KeyturnError(
-    'DUPLICATE_EXTERNAL_ID',
-    `external_id "${request.externalId}" was used before and stays unique; choose another, or GET the withdrawal`,
-    { details: { external_id: request.externalId, withdrawal_id: known?.id ?? null } },
-  )
+  return duplicateExternalId('withdrawal', request.externalId, known?.id ?? null)
 }
