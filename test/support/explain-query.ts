@@ -9,6 +9,7 @@ interface PlanNode {
   readonly 'Actual Loops': number
   readonly 'Rows Removed by Filter'?: number
   readonly 'Rows Removed by Index Recheck'?: number
+  readonly 'Heap Fetches'?: number
   readonly Plans?: readonly PlanNode[]
 }
 
@@ -19,6 +20,8 @@ export interface ExplainedQuery {
   readonly keptRows: number
   /** Names of the indexes used. */
   readonly indexes: readonly string[]
+  /** Rows that scans of an index alone had to read from the table all the same, to know whether they are visible. */
+  readonly heapFetches: number
   /** Whether a table was read as a whole. */
   readonly sequential: boolean
 }
@@ -61,6 +64,7 @@ export async function explainQuery(
       ...nodes.filter((node) => node['Node Type'] === 'CTE Scan').map((node) => node['Actual Rows']),
     ),
     indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
+    heapFetches: nodes.reduce((sum, node) => sum + (node['Heap Fetches'] ?? 0), 0),
     sequential: scans.some((node) => node['Node Type'] === 'Seq Scan'),
   }
 }

@@ -18,7 +18,8 @@ export interface EndpointFigures {
 /**
  * Returns the figures of the last `windowMs` of an endpoint. Test events do not count, nor do attempts that ended
  * without a result, because these say nothing about the endpoint. The attempts are counted as they are read: what is
- * kept is a row for each duration and result, of which there are few however many attempts a month has.
+ * kept is a row for each duration and result, of which there are few however many attempts a month has. The index
+ * `webhook_attempts_figures` has all that is read, under the same condition.
  */
 export async function measureEndpoint(
   sql: Queryable,
@@ -27,12 +28,12 @@ export async function measureEndpoint(
 ): Promise<EndpointFigures> {
   const [row] = await sql<EndpointFigures[]>`
     WITH alike AS (
-      SELECT status_code, duration_ms, failure_class, error IS NULL AS accepted, count(*) AS attempts FROM webhook_attempts
+      SELECT status_code, duration_ms, failure_class, count(*) AS attempts FROM webhook_attempts
       WHERE endpoint_id = ${endpointId} AND at >= now() - ${windowMs} * interval '1 millisecond'
-        AND NOT test AND (error IS NULL OR failure_class IS NOT NULL)
-      GROUP BY status_code, duration_ms, failure_class, accepted
+        AND NOT test AND (failure_class IS NOT NULL OR status_code IS NOT NULL)
+      GROUP BY status_code, duration_ms, failure_class
     ), total AS (
-      SELECT coalesce(sum(attempts), 0) AS attempts, coalesce(sum(attempts) FILTER (WHERE accepted), 0) AS successes FROM alike
+      SELECT coalesce(sum(attempts), 0) AS attempts, coalesce(sum(attempts) FILTER (WHERE failure_class IS NULL), 0) AS successes FROM alike
     ), duration AS (
       SELECT duration_ms, sum(sum(attempts)) OVER (ORDER BY duration_ms) AS attempts FROM alike GROUP BY duration_ms
     )

@@ -102,6 +102,16 @@ test('reads the attempts of the window alone for the figures of an endpoint', as
   expect(sequential).toBe(false)
 })
 
+test('reads one index alone for the figures of a month', async () => {
+  const { indexes, sequential, heapFetches } = await database.sql.begin(async (tx) => {
+    // These rows have no answers, so the table is as small as the index.
+    await tx`SET LOCAL enable_seqscan = off`
+    return explainQuery(tx, (explained) => measureEndpoint(explained, 'whe_busy', 30 * 86_400_000))
+  })
+  expect(indexes).toContain('webhook_attempts_figures')
+  expect([sequential, heapFetches]).toEqual([false, 0])
+})
+
 test('shows the newest attempts of each delivery in a list, and all of them of one delivery', async () => {
   const { sql } = database
   const id = 'whd_00005000'
