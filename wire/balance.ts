@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { pagingFields } from './paging.js'
-import { Instant } from './time.js'
+import { DayOrInstant } from './time.js'
 import { wholeNumber } from './whole-number.js'
 
 const amount = z.string().meta({ example: '100.5' })
@@ -39,9 +39,12 @@ export const BalanceFilter = z.strictObject({
     .enum(['merchant'])
     .optional()
     .meta({ description: "`merchant`: the merchant's own account and its wallets alone." }),
-  as_of: Instant.transform((text) => new Date(text))
+  as_of: DayOrInstant.transform((text) => new Date(text))
     .optional()
-    .meta({ type: 'string', format: 'date-time', description: 'What the books said at that instant.' }),
+    .meta({
+      type: 'string',
+      description: 'What the books said at that instant, or at the midnight of a day in UTC.',
+    }),
   as_of_block: wholeNumber(0, Number.MAX_SAFE_INTEGER)
     .optional()
     .meta({ description: 'What the books say, counting blocks up to this one. It needs `network`.' }),

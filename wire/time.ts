@@ -10,15 +10,16 @@ const DAY_OR_INSTANT = 'a day (2024-01-15) or an instant (2024-01-15T12:30:00Z)'
 /** An instant of a request: ISO 8601 with an offset or `Z`. */
 export const Instant = z.iso.datetime({ offset: true }).refine(isStorable, IN_RANGE)
 
-const dayOrInstant = z
+/** An instant of a request, or a day, which means its midnight in UTC. */
+export const DayOrInstant = z
   .union([z.iso.datetime({ offset: true }), z.iso.date()], DAY_OR_INSTANT)
   .refine(isStorable, IN_RANGE)
   .meta({ type: 'string', example: '2024-01-15T12:30:00Z' })
 
 /** The window of a list's query, of which only the begin is included: spread into it. A day means its midnight, in UTC. */
 export const windowFields = {
-  from_date: dayOrInstant.transform((text) => new Date(text)).optional(),
-  to_date: dayOrInstant.transform((text) => new Date(text)).optional(),
+  from_date: DayOrInstant.transform((text) => new Date(text)).optional(),
+  to_date: DayOrInstant.transform((text) => new Date(text)).optional(),
 }
 
 /** A day (`2024-01-15`) or an instant at each end. */

@@ -68,7 +68,11 @@ export async function rollBack(
     const removed = await tx`
       DELETE FROM chain_blocks WHERE network = ${network.name} AND height > ${fork.height}`
     await tx`
-      UPDATE chain_cursors 
+      WITH noted AS (
+        INSERT INTO chain_rollbacks (network, from_height, fork_height)
+        VALUES (${network.name}, ${from.height}, ${fork.height})
+      )
+      UPDATE chain_cursors
       SET height = ${fork.height}, block_hash = ${fork.hash}, pruned_to = least(pruned_to, ${fork.height}),
           updated_at = clock_timestamp()
       WHERE network = ${network.name}`

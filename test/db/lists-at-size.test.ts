@@ -5,6 +5,7 @@ import { fillAccount, fillLists, idOf, LARGE, timeOf } from '../../bench/many-ro
 import { listAudit } from '../../db/audit/list-audit.js'
 import { getBalances } from '../../db/books/balances/get-balances.js'
 import { totalsByAddress, totalsByUser } from '../../db/books/balances/get-totals.js'
+import { readSettlement } from '../../db/books/reports/read-settlement.js'
 import { listTransfers } from '../../db/books/transfers/list-transfers.js'
 import { inTransaction, type Transaction } from '../../db/connect.js'
 import { listDeposits } from '../../db/deposits/list-deposits.js'
@@ -188,4 +189,20 @@ test('reads few accounts for a page of totals', async () => {
   }
   const one = await read((tx) => totalsByUser(tx, { merchantId: LARGE, userReference: 'user-9' }, first))
   expect(one).toBeLessThanOrEqual(FEW)
+})
+
+test('reads the accounts of then alone for balances of a whole merchant long ago, and for a float', async () => {
+  const asOf = timeOf(10)
+  const [{ accounts } = { accounts: 0 }] = await database.sql<{ accounts: number }[]>`
+    SELECT count(*)::int AS accounts FROM ledger_accounts WHERE merchant_id = ${LARGE}`
+  expect(accounts).toBeGreaterThan(20_000)
+  for (const scope of [{}, { depositAddresses: true }]) {
+    const count = await read((tx) => getBalances(tx, { merchantId: LARGE, ...scope, asOf }))
+    // The deposits of the minutes around are read twice: one a second in this database.
+    expect(count).toBeLessThanOrEqual(2 * 311 + FEW)
+  }
+  // The report reads the deposits of its month: in this database those of 26 minutes, one a second, and of the hours before.
+  const month = { from: new Date('2023-11-14T22:13:20Z'), to: new Date('2023-11-14T22:40:00Z') }
+  const rows = await read((tx) => readSettlement(tx, LARGE, month))
+  expect(rows).toBeLessThanOrEqual(3 * 1_900 + FEW)
 })

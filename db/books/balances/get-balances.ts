@@ -6,11 +6,13 @@ import type { Queryable } from '../../connect.js'
 import { idFrom, idTo } from '../../id-range.js'
 import { members } from '../../members.js'
 import { accountsIn, type BalanceScope, depositsIn } from './balance-scope.js'
-import { slowDeposits, USUALLY_PENDING_MS } from './slow-deposits.js'
+import { isSlow, USUALLY_PENDING_MS } from './slow-deposits.js'
 
 export interface BalanceFilter extends BalanceScope {
   /** Instant of which the recorded balances are read. Default: now. */
   readonly asOf?: Date
+  /** Whether what was recorded at that instant does not count, as at the end of a half-open window. */
+  readonly exclusive?: boolean
   /** Height up to which blocks count. It needs `network`, and excludes `asOf`. */
   readonly asOfBlock?: number
 }
@@ -64,6 +66,7 @@ export async function getBalances(sql: Queryable, filter: BalanceFilter): Promis
              coalesce(sum(${balance}) FILTER (WHERE account.kind = 'chain'), 0) AS blockchain
       FROM ledger_accounts account ${later}
       WHERE ${accountsIn(sql, filter)}
+        ${filter.asOf ? sql`AND account.created_at <= ${instantOf(sql, filter.asOf, filter)}` : sql``}
       GROUP BY account.network, account.coin
     ), rail AS (
       SELECT network, coin FROM merchant_rails
@@ -100,20 +103,31 @@ interface Balance {
   readonly later: PendingQuery<SqlRow[]>
 }
 
-function balanceOf(sql: Queryable, { merchantId, network, asOf, asOfBlock }: BalanceFilter): Balance {
+/** Returns the last instant that counts. PostgreSQL keeps microseconds, of which a `Date` has none. */
+function instantOf(sql: Queryable, asOf: Date, { exclusive }: BalanceFilter): PendingQuery<SqlRow[]> {
+  return exclusive ? sql`(${asOf}::timestamptz - interval '1 microsecond')` : sql`${asOf}::timestamptz`
+}
+
+function balanceOf(sql: Queryable, filter: BalanceFilter): Balance {
+  const { merchantId, network, asOf, asOfBlock } = filter
   if (asOf) {
-    const balance = sql`CASE WHEN account.updated_at <= ${asOf} THEN account.balance
-                             ELSE balance_at(account.id, account.version, ${asOf}) END`
+    const instant = instantOf(sql, asOf, filter)
+    const balance = sql`CASE WHEN account.updated_at <= ${instant} THEN account.balance
+                             ELSE balance_at(account.id, account.version, ${instant}) END`
     return { balance, later: sql`` }
   }
   if (asOfBlock === undefined) return { balance: sql`account.balance`, later: sql`` }
   // What counts later is taken off. Journals that a reorganisation reversed, and their reversals, sum to zero.
-  // A step without a block counts no later than what followed it: a hold not later than its settlement.
+  // A step without a block counts no later than what followed it: a hold not later than its settlement. What was recorded
+  // before the chain was rolled back across that block counts: of it, what has a block was reversed then.
   const later = sql`
     LEFT JOIN (
       SELECT entry.account_id, sum(entry.amount) AS amount
       FROM ledger_journals journal JOIN ledger_entries entry ON entry.journal_id = journal.id
       WHERE journal.merchant_id = ${merchantId} AND journal.network = ${network ?? ''} AND journal.height > ${asOfBlock}
+        AND journal.recorded_at >= coalesce((
+          SELECT max(at) FROM chain_rollbacks
+          WHERE network = ${network ?? ''} AND fork_height < ${asOfBlock} AND from_height >= ${asOfBlock}), '-infinity')
         AND journal.reverses IS NULL
         AND NOT EXISTS (SELECT FROM ledger_journals undo WHERE undo.reverses = journal.id)
         AND NOT EXISTS (
@@ -128,30 +142,25 @@ function balanceOf(sql: Queryable, { merchantId, network, asOf, asOfBlock }: Bal
 
 /** Returns deposits with `network`, `coin`, `amount`, and whether they are `pending` or `screened`. */
 function depositsOf(sql: Queryable, filter: BalanceFilter): PendingQuery<SqlRow[]> {
-  const { merchantId, addressId, userReference, asOf, asOfBlock } = filter
+  const { addressId, userReference, asOf, asOfBlock } = filter
   const pending = members(sql, PENDING_DEPOSITS)
   const reserved = members(sql, RESERVED_DEPOSITS)
   if (asOf) {
-    const found = addressId ?? userReference
-    // Not all that a merchant ever had: those of the hours before, and the few that were pending for longer.
-    const candidates =
-      found === undefined
-        ? sql`
-          AND id IN (
-            SELECT id FROM deposits
-            WHERE merchant_id = ${merchantId} AND id < ${idTo('dep', asOf)} AND (credited_at IS NULL OR credited_at > ${asOf})
-              AND id >= ${idFrom('dep', new Date(asOf.getTime() - USUALLY_PENDING_MS))}
-            UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND status IN ${pending}
-            UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND status IN ${reserved}
-            UNION ${slowDeposits(sql, merchantId)})`
-        : sql``
+    const instant = instantOf(sql, asOf, filter)
+    const all = sql`SELECT * FROM deposits WHERE ${depositsIn(sql, filter)} AND detected_at <= ${instant}`
+    const found =
+      addressId === undefined && userReference === undefined
+        ? // Found one by one: the planner takes the candidates for many, and would read every deposit to find them.
+          sql`
+            (${candidates(sql, filter, asOf)}) candidate
+            CROSS JOIN LATERAL (${all} AND deposits.id = candidate.id OFFSET 0) deposit`
+        : sql`(${all}) deposit`
     return sql`
       SELECT network, coin, amount, past.status IN ${pending} AS pending, past.status IN ${reserved} AS screened
-      FROM deposits CROSS JOIN LATERAL (
+      FROM ${found} CROSS JOIN LATERAL (
         SELECT line ->> 'status' AS status FROM jsonb_array_elements(history) WITH ORDINALITY AS step (line, number)
-        WHERE (line ->> 'at')::timestamptz <= ${asOf} ORDER BY number DESC LIMIT 1
-      ) past
-      WHERE ${depositsIn(sql, filter)} ${candidates} AND detected_at <= ${asOf}`
+        WHERE (line ->> 'at')::timestamptz <= ${instant} ORDER BY number DESC LIMIT 1
+      ) past`
   }
   return sql`
     SELECT network, coin, amount, status IN ${pending} AS pending, status IN ${reserved} AS screened
@@ -159,4 +168,20 @@ function depositsOf(sql: Queryable, filter: BalanceFilter): PendingQuery<SqlRow[
     WHERE ${depositsIn(sql, filter)}
       ${asOfBlock === undefined ? sql`` : sql`AND block_number <= ${asOfBlock}`}
       ${isByAddress(filter) ? sql`AND (status IN ${pending} OR status IN ${reserved})` : sql`AND status IN ${pending}`}`
+}
+
+/**
+ * Returns a query for the ids of the deposits that may have been pending or screened then. They are not all that a
+ * merchant ever had, but those of the hours before, and the few that were so for longer.
+ */
+function candidates(sql: Queryable, filter: BalanceFilter, asOf: Date): PendingQuery<SqlRow[]> {
+  const { merchantId } = filter
+  return sql`
+    SELECT id FROM deposits
+    WHERE merchant_id = ${merchantId} AND id < ${idTo('dep', asOf)}
+      AND (credited_at IS NULL OR credited_at > ${instantOf(sql, asOf, filter)})
+      AND id >= ${idFrom('dep', new Date(asOf.getTime() - USUALLY_PENDING_MS))}
+    UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND status IN ${members(sql, PENDING_DEPOSITS)}
+    UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND status IN ${members(sql, RESERVED_DEPOSITS)}
+    UNION SELECT id FROM deposits WHERE merchant_id = ${merchantId} AND ${isSlow(sql)}`
 }

@@ -7,12 +7,10 @@ import type { Queryable } from '../../connect.js'
 export const USUALLY_PENDING_MS = 6 * 3_600_000
 
 /**
- * Returns a query for the ids of a merchant's deposits that took longer than usual, were mined again or were
- * replaced. The condition is that of the index `deposits_slow`, figure by figure.
+ * Returns the condition on a row of `deposits` that it took longer than usual, was mined again or was replaced. It is
+ * that of the index `deposits_slow`, figure by figure.
  */
-export function slowDeposits(sql: Queryable, merchantId: string): PendingQuery<Row[]> {
+export function isSlow(sql: Queryable): PendingQuery<Row[]> {
   return sql`
-    SELECT id FROM deposits
-    WHERE merchant_id = ${merchantId}
-      AND (epoch > 0 OR status = 'replaced' OR greatest(confirmed_at, credited_at) - detected_at > interval '6 hours')`
+    (epoch > 0 OR status = 'replaced' OR greatest(confirmed_at, credited_at) - detected_at > interval '6 hours')`
 }

@@ -4,7 +4,7 @@ import type { Window } from '../../../domain/books/period.js'
 import type { Queryable } from '../../connect.js'
 import { idFrom, idTo } from '../../id-range.js'
 import { getBalances } from '../balances/get-balances.js'
-import { slowDeposits, USUALLY_PENDING_MS } from '../balances/slow-deposits.js'
+import { isSlow, USUALLY_PENDING_MS } from '../balances/slow-deposits.js'
 
 /** Seconds that something took. The percentiles are `null` when it never happened. */
 export interface Durations {
@@ -37,17 +37,22 @@ export async function readSettlement(
   merchantId: string,
   { from, to }: Window,
 ): Promise<Settlement[]> {
+  // A deposit that was seen before has taken longer than usual.
+  const first = idFrom('dep', new Date(from.getTime() - USUALLY_PENDING_MS))
   const [held, credits, confirmations] = await Promise.all([
-    getBalances(sql, { merchantId, depositAddresses: true, asOf: new Date(to.getTime() - 1) }),
+    getBalances(sql, { merchantId, depositAddresses: true, asOf: to, exclusive: true }),
     sql<DurationRow[]>`
       SELECT network, coin, count(*), percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
                ORDER BY extract(epoch FROM credited_at - detected_at)::float8) AS percentiles
-      FROM deposits
-      WHERE merchant_id = ${merchantId} AND credited_at >= ${from} AND credited_at < ${to} AND id IN (
-        SELECT id FROM deposits
-        WHERE merchant_id = ${merchantId} AND id < ${idTo('dep', to)}
-          AND id >= ${idFrom('dep', new Date(from.getTime() - USUALLY_PENDING_MS))}
-        UNION ${slowDeposits(sql, merchantId)})
+      FROM (
+        SELECT * FROM deposits
+        WHERE merchant_id = ${merchantId} AND credited_at >= ${from} AND credited_at < ${to}
+          AND id >= ${first} AND id < ${idTo('dep', to)}
+        UNION ALL
+        SELECT * FROM deposits
+        WHERE merchant_id = ${merchantId} AND credited_at >= ${from} AND credited_at < ${to}
+          AND id < ${first} AND ${isSlow(sql)}
+      ) credited
       GROUP BY network, coin`,
     sql<DurationRow[]>`
       SELECT network, coin, count(*), percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (

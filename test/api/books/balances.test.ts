@@ -77,6 +77,53 @@ test('counts blocks up to the one asked for, and what has no block from the next
   expect(await btc('as_of_block=105')).toMatchObject({ available: '3', blockchain: '3' })
 })
 
+test('takes a day as its midnight in UTC', async () => {
+  const day = (date: Date) => date.toISOString().slice(0, 10)
+  const now = new Date()
+  const tomorrow = day(new Date(now.getTime() + 86_400_000))
+  expect(await btc(`as_of=${tomorrow}`)).toMatchObject({ available: '3' })
+  expect(await btc(`as_of=${tomorrow}`)).toEqual(await btc(`as_of=${tomorrow}T00:00:00Z`))
+  expect(await btc('as_of=2026-01-01')).toMatchObject({ available: '0' })
+  expect((await get('/balances?as_of=2026-02-30')).status).toBe(400)
+})
+
+test('counts the last microseconds of a month in its float, and the first of the next in none', async () => {
+  const { sql } = api.database
+  const merchantId = await api.newMerchant()
+  await api.enrol(merchantId, Buffer.alloc(32, 5))
+  const key = await api.newKey({ merchantId })
+  const call = { method: 'POST', path: '/api/v1/addresses', key }
+  const address = await api.call({ ...call, body: { user_reference: 'eve', network: 'bitcoin' } })
+  const id = address.json.data.id
+  const entries = [
+    ['2025-03-31 23:59:59.999999Z', 1n],
+    ['2025-04-01 00:00:00Z', 2n],
+  ] as const
+  // The rows are made by hand, because the ledger takes the time itself.
+  await sql.begin(async (tx) => {
+    await tx`SET LOCAL session_replication_role = 'replica'`
+    const [account] = await tx<{ id: bigint }[]>`
+      INSERT INTO ledger_accounts (merchant_id, network, coin, kind, owner, balance, version, created_at, updated_at)
+      VALUES (${merchantId}, 'bitcoin', 'btc', 'chain', ${id}, 3, 2, ${entries[0][0]}::text::timestamptz, ${entries[1][0]}::text::timestamptz) RETURNING id`
+    for (const [index, [at, amount]] of entries.entries()) {
+      const version = index + 1
+      const [journal] = await tx<{ id: bigint }[]>`
+        INSERT INTO ledger_journals (merchant_id, idempotency_key, request_hash, type, reference, recorded_at)
+        VALUES (${merchantId}, ${String(version)}, '', 'fill', 'fill', ${at}::text::timestamptz) RETURNING id`
+      await tx`
+        INSERT INTO ledger_entries (account_id, account_version, journal_id, amount, balance_after, recorded_at)
+        VALUES (${account?.id ?? 0n}, ${version}, ${journal?.id ?? 0n}, ${amount}, ${index === 0 ? 1n : 3n}, ${at}::text::timestamptz)`
+    }
+  })
+  const float = async (month: string) => {
+    const { json } = await api.call({ path: `/api/v1/reports/settlement?period=${month}`, key })
+    return json.data.find((row: { coin: string }) => row.coin === 'btc')?.float
+  }
+  expect(await float('2025-02')).toBe('0')
+  expect(await float('2025-03')).toBe('0.00000001')
+  expect(await float('2025-04')).toBe('0.00000003')
+})
+
 test('refuses a block without a network, beside a time, or that was not scanned', async () => {
   for (const query of [
     'as_of_block=5',

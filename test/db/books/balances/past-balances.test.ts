@@ -64,13 +64,13 @@ interface Payout {
   readonly id: string
   readonly user: string | null
   readonly amount: bigint
-  readonly held: number
+  held: number
   readonly address: string
-  end: { readonly height: number; readonly released: boolean; readonly journal: bigint } | null
+  end: { height: number; readonly released: boolean; readonly journal: bigint } | null
   reopened: number
 }
 interface Moved {
-  readonly height: number
+  height: number
   readonly from: string | null
   readonly to: string | null
   readonly amount: bigint
@@ -92,6 +92,57 @@ test('answers for the past what was so then, by block what stands, and totals th
     { numRuns: Number(process.env.KEYTURN_PROPERTY_RUNS ?? 8), endOnFailure: true },
   )
 }, 300_000)
+
+test('counts a transfer from the block after the fork, when the block before it has left the chain', async () => {
+  const database = await freshDatabase()
+  try {
+    const { sql } = database
+    const model = new ChainModel(bitcoin)
+    const adapter = model.adapter()
+    const merchant = await merchantWith(sql)
+    await sql`INSERT INTO merchant_rails VALUES (${merchant.id}, 'bitcoin', 'btc')`
+    const own = await merchant.address('bitcoin', null)
+    await scan(sql, adapter)
+    model.pay({ payee: own.payee, coin: 'btc', amount: 9_000n })
+    for (let block = 0; block < 10; block++) model.mine()
+    await scan(sql, adapter)
+    await settle(sql)
+    await sql.begin((tx) =>
+      createTransfer(tx, {
+        merchantId: merchant.id,
+        from: null,
+        to: 'ann',
+        network: bitcoin,
+        coin: findCoin(bitcoin, 'btc'),
+        amount: 5n,
+        amountText: '5',
+        externalId: null,
+        reason: 'test',
+        actor: 'api-key:test',
+      }),
+    )
+    const available = async (asOfBlock: number) => {
+      const scope = { merchantId: merchant.id, userReference: 'ann', network: 'bitcoin' }
+      return (await getBalances(sql, { ...scope, asOfBlock }))[0]?.available
+    }
+    const head = model.height
+    model.mine()
+    await scan(sql, adapter)
+    expect([await available(head), await available(head + 1)]).toEqual([0n, 5n])
+    // Blocks from head - 3 on leave the chain, and the head is lower at first.
+    model.orphan(5)
+    model.mine([])
+    await scan(sql, adapter)
+    const fork = head - 4
+    expect(await readCursor(sql, 'bitcoin')).toMatchObject({ height: fork + 1 })
+    expect([await available(fork), await available(fork + 1)]).toEqual([0n, 5n])
+    for (let block = 0; block < 8; block++) model.mine([])
+    await scan(sql, adapter)
+    expect([await available(fork), await available(fork + 1), await available(head)]).toEqual([0n, 5n, 5n])
+  } finally {
+    await database.drop()
+  }
+})
 
 async function play(sql: Sql, acts: readonly Act[]): Promise<void> {
   const model = new ChainModel(bitcoin)
@@ -125,6 +176,13 @@ async function play(sql: Sql, acts: readonly Act[]): Promise<void> {
       const lost = model.orphan(depth)
       if (each.keep) for (const transaction of lost) model.send(transaction)
       for (let block = 0; block <= depth; block++) model.mine([])
+      // What was recorded without a block counts from the block after the last one that stayed.
+      const after = model.height - depth
+      for (const move of moves) move.height = Math.min(move.height, after)
+      for (const payout of payouts) {
+        payout.held = Math.min(payout.held, after)
+        if (payout.end?.released) payout.end.height = Math.min(payout.end.height, after)
+      }
       // The payouts whose block left the chain are settled in none.
       for (const payout of payouts) {
         if (payout.end && !payout.end.released && payout.end.height > model.height - depth - 1) {
