@@ -5,7 +5,7 @@ import { CIRCUIT_STATES } from '../domain/events/circuit.js'
 import { ENDPOINT_STATUSES } from '../domain/events/endpoint-status.js'
 import { EVENT_TYPES } from '../domain/events/event.js'
 import { NEWEST_SCHEMA_VERSION, SCHEMA_VERSIONS } from '../domain/events/schema-version.js'
-import { Instant } from './time.js'
+import { DayOrInstant } from './time.js'
 
 const DEFAULT_GRACE_SECONDS = 86_400
 const MAX_GRACE_SECONDS = 604_800
@@ -26,12 +26,9 @@ const format = z.enum(['keyturn', 'layer1']).meta({
 const schemaVersion = z.enum(SCHEMA_VERSIONS).meta({
   description: 'Version of the data of events. It affects later events only: a delivery keeps its bytes.',
 })
-const maxRate = z
-  .int()
-  .min(1)
-  .max(MAX_RATE)
-  .nullable()
-  .meta({ description: 'Most deliveries a second, attempts of all kinds included. `null`: no limit.' })
+const maxRate = z.int().min(1).max(MAX_RATE).nullable().meta({
+  description: 'Most deliveries a second, attempts of all kinds included: 1 to 10,000. `null`: no limit.',
+})
 const url = z.string().min(1).max(2_048).meta({ example: 'https://shop.example/webhooks' })
 
 export const WebhookEndpoint = z
@@ -109,8 +106,8 @@ export type WebhookTest = z.infer<typeof WebhookTest>
 /** The body of `/replay`. */
 export const ReplayRange = z
   .strictObject({
-    since: Instant.meta({ description: 'Inclusive.' }),
-    until: Instant.meta({ description: 'Exclusive.' }),
+    since: DayOrInstant.meta({ description: 'Inclusive.' }),
+    until: DayOrInstant.meta({ description: 'Exclusive.' }),
     event_types: eventTypes.optional(),
   })
   .refine((range) => Date.parse(range.since) < Date.parse(range.until), {

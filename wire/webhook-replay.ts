@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { REPLAY_MODES, REPLAY_STATUSES } from '../domain/events/replay.js'
-import { Instant } from './time.js'
+import { DayOrInstant } from './time.js'
 import { eventTypes } from './webhook-endpoint.js'
 
 const count = z.int().min(0)
@@ -49,13 +49,18 @@ export type WebhookReplay = z.infer<typeof WebhookReplay>
 export const NewWebhookReplay = z
   .strictObject({
     mode: ReplayMode,
-    since: Instant.meta({ description: "Inclusive, by the event's `timestamp`." }),
-    until: Instant.optional().meta({ description: 'Exclusive. Default: now.' }),
+    since: DayOrInstant.meta({ description: "Inclusive, by the event's `timestamp`." }),
+    until: DayOrInstant.optional().meta({ description: 'Exclusive. Default: now.' }),
     event_types: eventTypes
       .optional()
       .meta({ description: 'Some of the types that the endpoint receives. Default: all of them.' }),
     dry_run: z.boolean().default(false).meta({ description: 'Only count.' }),
-    rate: z.int().min(1).max(MOST_RATE).optional().meta({ description: 'Most deliveries a second.' }),
+    rate: z
+      .int()
+      .min(1)
+      .max(MOST_RATE)
+      .optional()
+      .meta({ description: 'Most deliveries a second: 1 to 1,000.' }),
   })
   .refine(({ since, until }) => until === undefined || Date.parse(since) < Date.parse(until), {
     path: ['until'],

@@ -28,7 +28,7 @@ export const WebhookStats = z
       .min(0)
       .max(1)
       .nullable()
-      .meta({ description: 'Share of attempts that you accepted. `null` without attempts.' }),
+      .meta({ description: 'Share of attempts that you accepted. `null` where there was no attempt.' }),
     p50_ms: z.int().nullable().meta({ description: 'Half of the attempts took at most this long.' }),
     p99_ms: z.int().nullable(),
     oldest_undelivered_at: z.iso

@@ -233,6 +233,15 @@ describe('a replay', () => {
     })
   })
 
+  test('takes a day as its midnight in UTC', async () => {
+    const counted = await replay({ mode: 'all', dry_run: true, since: '2026-01-01', until: '2026-01-02' })
+    expect(counted).toMatchObject({
+      since: '2026-01-01T00:00:00.000Z',
+      until: '2026-01-02T00:00:00.000Z',
+      matched: 0,
+    })
+  })
+
   test('that only counts sends nothing and is completed', async () => {
     await happen(2)
     await attemptAll()
