@@ -46,7 +46,7 @@ export const Quote = z
   .meta({ id: 'Quote', description: 'The price in the currency of the shop, as sent.' })
 export type Quote = z.infer<typeof Quote>
 
-/** By how much the amount may be missed. The greater allowance counts. */
+/** By how much the amount may be missed. The greater allowance counts. A field that is absent is that of the policy. */
 export const Tolerance = z
   .strictObject({
     percent: decimal
@@ -60,7 +60,11 @@ export const Tolerance = z
       .meta({ example: '0.5' }),
     absolute: decimal.optional().meta({ example: '0.0001', description: 'In whole coins.' }),
   })
-  .meta({ id: 'Tolerance', description: 'By how much the amount of a payment may be missed, as sent.' })
+  .meta({
+    id: 'Tolerance',
+    description:
+      'By how much the amount of a payment may be missed, as sent. A field that is absent is that of the policy.',
+  })
 export type Tolerance = z.infer<typeof Tolerance>
 
 export const PaymentDeposit = z

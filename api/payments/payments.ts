@@ -11,7 +11,7 @@ import { paymentView } from '../../db/payments/payment-view.js'
 import { getPayment, listPayments } from '../../db/payments/read-payments.js'
 import { reissuePayment } from '../../db/payments/reissue-payment.js'
 import { findCoin, findNetwork } from '../../domain/chain/network.js'
-import { paymentAllowance, toleranceFor } from '../../domain/payments/payment-allowance.js'
+import { paymentAllowance, toleranceFor, tolerancesOf } from '../../domain/payments/payment-allowance.js'
 import { NewPayment, Payment, PaymentFilter, Reissue } from '../../wire/payment.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { onceCompared } from '../deposits/once-compared.js'
@@ -96,7 +96,8 @@ export function registerPaymentRoutes(app: ApiApp, dependencies: ApiDependencies
     const allowanceOf = async (tx: Transaction, asked: bigint) => {
       const { policy } = await readPolicy(tx, c.get('merchantId'))
       const asset = { network: network.name, coin: coin.name, decimals: coin.decimals }
-      return paymentAllowance(asked, coin.decimals, tolerance ?? toleranceFor(policy.payments, asset))
+      const own = toleranceFor(policy.payments, asset)
+      return paymentAllowance(asked, coin.decimals, tolerancesOf(tolerance, own))
     }
     const { id, kept } = await onceCompared(() =>
       inTransaction(sql, async (tx) => {

@@ -25,6 +25,14 @@ export function toleranceFor(
   return { percent: policy.tolerance_percent, absolute: formatAmount(units, asset.decimals) }
 }
 
+/** Returns the tolerance of a payment: each field as it was sent, or else as the policy has it. */
+export function tolerancesOf(sent: Tolerance | null, policy: Tolerance): Tolerance {
+  return {
+    percent: sent?.percent ?? policy.percent,
+    absolute: sent?.absolute ?? policy.absolute,
+  }
+}
+
 /** Decimal places that a percentage may have. */
 export const PERCENT_DECIMALS = 36
 

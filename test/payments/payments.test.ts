@@ -512,11 +512,30 @@ describe('the tolerance of the policy', () => {
   afterAll(() => stage?.close())
 
   test('holds for a payment that has none of its own', async () => {
-    const own = await stage.open({ tolerance: { percent: '0' } })
+    const own = await stage.open({ tolerance: { percent: '0', absolute: '0' } })
     const other = await stage.open()
     for (const { address } of [own, other]) stage.send(address, '0.98')
     await stage.mine(1)
     expect(await stage.read(own.payment_id)).toMatchObject({ status: 'pending', flags: ['underpaid'] })
     expect(await stage.read(other.payment_id)).toMatchObject({ status: 'paid', flags: [], tolerance: null })
+  })
+
+  test('holds for each field that the payment leaves out', async () => {
+    const allowed = [
+      [{}, '0.98', '0.97999999'],
+      [{ percent: '0' }, '0.98', '0.97999999'],
+      [{ percent: '3' }, '0.97', '0.96999999'],
+      [{ absolute: '0' }, '0.99', '0.98999999'],
+    ] as const
+    for (const [tolerance, enough, short] of allowed) {
+      const kept = await stage.open({ tolerance })
+      const missed = await stage.open({ tolerance })
+      expect(kept.tolerance).toEqual(tolerance)
+      stage.send(kept.address, enough)
+      stage.send(missed.address, short)
+      await stage.mine(1)
+      expect(await stage.read(kept.payment_id)).toMatchObject({ status: 'paid', flags: [] })
+      expect(await stage.read(missed.payment_id)).toMatchObject({ status: 'pending', flags: ['underpaid'] })
+    }
   })
 })
