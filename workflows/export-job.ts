@@ -4,13 +4,14 @@ import { CancellationScope, continueAsNew, proxyActivities, sleep, workflowInfo 
 import type { ExportActivities } from '../activities/books/export-job.js'
 import type { ExportInput } from '../temporal/inputs.js'
 
-/** First and longest wait while another job of the merchant is running. */
+/** First and longest wait while another job goes first. */
 const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 30_000
 
 /**
- * Writes the export, when no other one of its merchant is running. After many failed attempts the job fails, so
- * that no job waits without an end.
+ * Writes the export, when no other one of its merchant is running. One that takes long gives its place to other
+ * merchants meanwhile, and goes on in turn with them. After many failed attempts the job fails, so that no job waits
+ * without an end.
  */
 export async function exportJob(input: ExportInput): Promise<void> {
   const { writeExport } = proxyActivities<ExportActivities>({
@@ -31,7 +32,7 @@ export async function exportJob(input: ExportInput): Promise<void> {
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
     try {
       if ((await writeExport(input.id)) !== 'busy') return
-      await sleep(waitMs, { summary: 'Another export of the merchant is running' })
+      await sleep(waitMs, { summary: 'Another export goes first' })
     } catch {
       // Also where an operator cancelled the workflow.
       await CancellationScope.nonCancellable(() => giveUpExport(input.id))

@@ -6,6 +6,7 @@ import { constants, crc32, deflateRaw, inflateRawSync, type ZlibOptions } from '
 import { Context } from '@temporalio/activity'
 import type { Sql } from '../../db/connect.js'
 import { errorCode } from '../../db/database-errors.js'
+import { DATASETS } from '../../db/exports/datasets.js'
 import type { ExportJobRow } from '../../db/exports/jobs/job-row.js'
 import { readPart } from '../../db/exports/jobs/read-parts.js'
 import {
@@ -18,6 +19,7 @@ import {
   finishExport,
   LostExportError,
   storePart,
+  yieldExport,
 } from '../../db/exports/jobs/run-job.js'
 import { newestSequence } from '../../db/exports/newest-sequence.js'
 import { countRows, exportHead, readExport } from '../../db/exports/read-export.js'
@@ -35,6 +37,15 @@ const STATEMENT_MS = 3_600_000
 const IDLE_MS = 300_000
 /** Limit of the wait for transactions that were open when the export began. */
 const SETTLE_MS = 3_600_000
+/** Time after which a job gives its place to a merchant who waits. One that begins again afterwards loses more by it. */
+const SLICE_MS = { goesOn: 60_000, beginsAgain: 300_000 }
+/** Times the preparation (the stored parts are hashed again, the ledger is sorted again) that a slice lasts at least. */
+const WORTH = 3
+
+/** The job has given its place to a job of another merchant. */
+class PlaceGiven extends Error {
+  override readonly name = 'PlaceGiven'
+}
 
 export interface ExportDependencies {
   readonly sql: Sql
@@ -42,14 +53,16 @@ export interface ExportDependencies {
   readonly mostBytes: ExportRoom
   /** Characters of a part. Default: 4 million. */
   readonly partLength?: number
+  /** Milliseconds after which a job gives its place to a merchant who waits. Default: a minute, or five. */
+  readonly sliceMs?: number
 }
 
 export interface ExportActivities {
   /**
-   * Writes what is missing of the file.
+   * Writes what is missing of the file, or what fits into the job's slice while other merchants wait.
    *
-   * @returns `busy` at once if another job of the merchant is running, so that none waits in a slot of the
-   * worker. `ended` when the job has ended, in either way, or another activity has claimed it.
+   * @returns `busy` if another job goes first: at once if one of the merchant is running, so that none waits in a
+   * slot of the worker, or after the slice. `ended` when the job has ended, in either way, or another activity has claimed it.
    */
   writeExport(id: string): Promise<'ended' | 'busy'>
   /** Fails the job, because writing failed too often. */
@@ -69,6 +82,7 @@ export function createExportActivities(dependencies: ExportDependencies): Export
       } catch (error) {
         // The activity that claimed it later ends the job.
         if (error instanceof LostExportError) return 'ended'
+        if (error instanceof PlaceGiven) return 'busy'
         const failure = failureOf(error)
         if (failure === null) throw error
         await failExport(sql, id, failure)
@@ -84,10 +98,11 @@ export function createExportActivities(dependencies: ExportDependencies): Export
 }
 
 async function write(
-  { sql, networks, mostBytes, partLength = PART_LENGTH }: ExportDependencies,
+  { sql, networks, mostBytes, partLength = PART_LENGTH, sliceMs }: ExportDependencies,
   job: ExportJobRow,
   signal: AbortSignal,
 ): Promise<void> {
+  const began = performance.now()
   const request = {
     merchantId: job.merchant_id,
     dataset: job.dataset,
@@ -96,6 +111,7 @@ async function write(
   }
   const bound = await readBound(sql, job, signal)
   const digest = await resumeDigest(sql, job)
+  let slice: number | null = null
   let text = job.parts === 0 ? exportHead(request) : ''
   let rows = 0
   let sequence: bigint | null = null
@@ -119,14 +135,25 @@ async function write(
       if (job.expected_rows === null) await expectRows(sql, job, await countRows(tx, request, selection))
     },
     take: async (page) => {
+      slice ??= sliceMs ?? Math.max(sliceOf(job), WORTH * (performance.now() - began))
       text += page.text
       rows += page.rows
       sequence = page.sequence
-      if (text.length >= partLength) await store()
+      if (text.length < partLength) return
+      await store()
+      if (performance.now() - began > slice && (await yieldExport(sql, job))) throw new PlaceGiven()
     },
   })
   await store()
   await finishExport(sql, job, digest.end())
+}
+
+/**
+ * Returns how long a job may keep its place while other merchants wait. One that begins again each time has twice as
+ * long each time, so that it ends, and does half of its work for nothing at most.
+ */
+function sliceOf({ dataset, run }: ExportJobRow): number {
+  return DATASETS[dataset].sequenced ? SLICE_MS.goesOn : SLICE_MS.beginsAgain * 2 ** (run - 1)
 }
 
 /** Returns what the rows of the job are. The first run decides it, so that a later one reads the same rows. */

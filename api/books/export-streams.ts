@@ -9,8 +9,8 @@ import { KeyturnError } from '../../domain/errors.js'
 import type { ApiDependencies } from '../context.js'
 
 /**
- * Streams of one process. Each holds two pages (at most 2,000 rows of the ledger, about 1 MB of text) and a
- * connection of the pool, which other requests need too.
+ * Streams of one process. Each holds two pages (about 1 MB of text each) and a connection of the pool, which other
+ * requests need too.
  */
 const MOST_STREAMS = 12
 /** Streams from which a merchant may have one alone in this process, so that a few cannot take all. */

@@ -52,7 +52,7 @@ export interface ViewContext {
 export interface Dataset<Row, View> {
   /** Whether each row has a sequence that never changes, so that an interrupted export goes on after it. */
   readonly sequenced: boolean
-  /** Rows that are read at once. */
+  /** Most rows that are read at once. Fewer are, where they are large. */
   readonly pageRows: number
   /** Returns the query, oldest rows first. */
   rows(sql: Queryable, selection: Selection): Fragment

@@ -8,6 +8,12 @@ import { readDecimals } from '../networks/read-decimals.js'
 import type { ExportRequest, Fragment, Selection } from './dataset.js'
 import { type AnyDataset, DATASETS } from './datasets.js'
 
+/** Characters of a page, about. Rows of some datasets hold much, so a page has fewer of these than it may. */
+const PAGE_LENGTH = 1_000_000
+/** Share of its most rows that the first page has, and how much more rows than the page before a page may have. */
+const FIRST_SHARE = 0.1
+const GROWTH = 4
+
 /** Part of an export. */
 export interface ExportPage {
   /** Whole lines in the format of the export. */
@@ -56,14 +62,14 @@ export async function readExport(
   async function readPages(tx: Transaction): Promise<void> {
     const context = { tx, networks, decimalsOf: await readDecimals(tx, networks) }
     const query = dataset.rows(tx, { ...selection, merchantId: request.merchantId, filters: request.filters })
-    for await (const rows of pages(tx, query, dataset.pageRows, begun)) {
+    const size = { rows: Math.ceil(dataset.pageRows * FIRST_SHARE) }
+    for await (const rows of pages(tx, query, size, begun)) {
       signal?.throwIfAborted()
       const lines = await dataset.lines(rows, context)
-      await take({
-        text: lines.map(({ view }) => format(dataset, request.format, view)).join(''),
-        rows: rows.length,
-        sequence: lines.at(-1)?.sequence ?? null,
-      })
+      const texts = lines.map(({ view }) => format(dataset, request.format, view))
+      const longest = texts.reduce((most, { length }) => Math.max(most, length), 1)
+      size.rows = Math.min(Math.ceil(PAGE_LENGTH / longest), GROWTH * rows.length, dataset.pageRows)
+      await take({ text: texts.join(''), rows: rows.length, sequence: lines.at(-1)?.sequence ?? null })
     }
   }
 }
@@ -72,27 +78,32 @@ function format(dataset: AnyDataset, format: ExportRequest['format'], view: unkn
   return format === 'csv' ? csvLine(dataset.columns.map(({ cell }) => cell(view))) : `${dataset.json(view)}\n`
 }
 
-/** Yields pages. While one is worked on, the server makes the next one ready. */
+/**
+ * Yields pages. While one is worked on, the server makes the next one ready.
+ *
+ * @param size - Rows of a page. The consumer changes it, which holds from the next page but one.
+ */
 async function* pages(
   tx: Transaction,
   query: Fragment,
-  size: number,
+  size: { readonly rows: number },
   begun: () => Promise<void> = async () => {},
 ): AsyncGenerator<unknown[]> {
   await tx`DECLARE export_rows NO SCROLL CURSOR FOR ${query}`
-  const fetch = (): Promise<unknown[]> => {
-    const rows = tx.unsafe(`FETCH ${size} FROM export_rows`).execute()
+  const fetch = () => {
+    const most = size.rows
+    const rows = tx.unsafe(`FETCH ${most} FROM export_rows`).execute()
     // A failure is thrown where the page is awaited. A consumer that stops before leaves it unseen.
     rows.catch(() => {})
-    return rows
+    return { rows: rows as Promise<unknown[]>, most }
   }
   let next = fetch()
-  await next
+  await next.rows
   await begun()
   for (;;) {
-    const rows = await next
+    const rows = await next.rows
     if (rows.length === 0) return
-    next = rows.length < size ? Promise.resolve([]) : fetch()
+    next = rows.length < next.most ? { rows: Promise.resolve([]), most: 0 } : fetch()
     yield rows
   }
 }

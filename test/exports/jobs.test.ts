@@ -8,7 +8,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { MockActivityEnvironment } from '@temporalio/testing'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createExportActivities, type ExportDependencies } from '../../activities/books/export-job.js'
 import { listen } from '../../api/http/listen.js'
 import { postJournal } from '../../db/books/ledger/post-journal.js'
@@ -331,6 +331,80 @@ test('writes one job of a merchant at a time, and those of another merchant mean
   // The one that runs is claimed again after a death.
   expect(await run(running.id)).toMatchObject({ status: 'done' })
   expect(await run(waiting.id)).toMatchObject({ status: 'done' })
+})
+
+describe('a long job', () => {
+  const started = (...ids: string[]) =>
+    api.database.sql`UPDATE export_jobs SET workflow_started_at = now() WHERE id = ANY (${ids})`
+  const parts = async (id: string) => {
+    const [row] = await api.database.sql<{ parts: number }[]>`SELECT parts FROM export_jobs WHERE id = ${id}`
+    return row?.parts
+  }
+  const write = (id: string) =>
+    new MockActivityEnvironment().run(activities({ partLength: 300_000, sliceMs: 0 }).writeExport, id)
+
+  test('gives its place to a merchant who waits after a slice, goes on in turn, and ends with the same file', async () => {
+    const key = await api.newKey({ merchantId: await api.newMerchant(), scopes: ['read'] })
+    const long = await made({ dataset: 'ledger', format: 'csv' })
+    const short = (await create({ dataset: 'ledger', format: 'csv' }, key)).json.data as ExportJob
+    await started(long.id, short.id)
+    expect(await write(long.id)).toBe('busy')
+    expect(await parts(long.id)).toBe(1)
+    expect((await read(long.id)).json.data).toMatchObject({ status: 'queued', rows: expect.any(Number) })
+    expect(await write(short.id)).toBe('ended')
+    expect((await read(short.id, key)).json.data).toMatchObject({ status: 'done' })
+    // No other merchant waits now, so it keeps its place to the end.
+    expect(await write(long.id)).toBe('ended')
+    const job: ExportJob = (await read(long.id)).json.data
+    const streamed = (await api.call({ path: '/api/v1/exports/ledger' })).json
+    expect(job.manifest).toMatchObject({
+      rows: readCsv(streamed).length,
+      sha256: sha256(Buffer.from(streamed)),
+    })
+  })
+
+  test('keeps its place while others wait for a job of their own, or have not been started', async () => {
+    const { sql } = api.database
+    const key = await api.newKey({ merchantId: await api.newMerchant(), scopes: ['read'] })
+    const long = await made({ dataset: 'ledger', format: 'csv' })
+    const [running, waiting] = [
+      (await create({ dataset: 'ledger', format: 'csv' }, key)).json.data.id,
+      (await create({ dataset: 'ledger', format: 'csv' }, key)).json.data.id,
+    ]
+    const own = await made({ dataset: 'payments', format: 'csv' })
+    await started(long.id, own.id, waiting)
+    await claimExport(sql, running)
+    expect(await write(long.id)).toBe('ended')
+    for (const id of [running, waiting, own.id]) expect(await write(id)).toBe('ended')
+  })
+
+  test('lets a third merchant end while two have more to write than both places of a worker hold', async () => {
+    const merchantId = await api.newMerchant()
+    await fillLedger(api.database.sql, merchantId, ENTRIES)
+    const second = await api.newKey({ merchantId, scopes: ['read'] })
+    const third = await api.newKey({ merchantId: await api.newMerchant(), scopes: ['read'] })
+    const huge: ExportJob[] = [
+      await made({ dataset: 'ledger', format: 'csv' }),
+      (await create({ dataset: 'ledger', format: 'csv' }, second)).json.data,
+    ]
+    const small: ExportJob = (await create({ dataset: 'ledger', format: 'csv' }, third)).json.data
+    // Two places, and a queue of the others in the order in which they asked.
+    const queue = [...huge.map(({ id }) => id), small.id]
+    await started(...queue)
+    const ended: string[] = []
+    let slices = 0
+    const place = async () => {
+      for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
+        slices += 1
+        if ((await write(id)) === 'busy') queue.push(id)
+        else ended.push(id)
+      }
+    }
+    await Promise.all([place(), place()])
+    expect(ended).toHaveLength(3)
+    expect(ended[0]).toBe(small.id)
+    expect(slices).toBeGreaterThan(3)
+  })
 })
 
 /** Requests a file and reads nothing but its beginning. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createExportStreams } from '../../api/books/export-streams.js'
 import { listen } from '../../api/http/listen.js'
 import { postJournal } from '../../db/books/ledger/post-journal.js'
+import { readExport } from '../../db/exports/read-export.js'
 import { settleTime } from '../../db/exports/settle-time.js'
 import { EXPORT_DATASETS } from '../../domain/books/export-dataset.js'
 import { parseAmount } from '../../domain/money.js'
@@ -326,6 +327,35 @@ function checkLedger(lines: readonly LedgerEntry[], first = 1): void {
   })
   expect([...journals.values()].filter((sum) => sum !== 0n)).toEqual([])
 }
+
+test('reads fewer rows at once where they are large, also where only some are, and every row once', async () => {
+  const { sql } = stage.api.database
+  const merchantId = await stage.api.newMerchant()
+  // 700 events, of which the second half holds 60 kB each.
+  await sql`
+    INSERT INTO events (id, merchant_id, type, subject, occurred_at, data, sequence, body)
+    SELECT ${`${merchantId}_`} || n, ${merchantId}, 'webhook.test', 'x', now(), '{"endpoint_id":"x","message":"x","schema_version":"2026-11-28"}', n,
+           convert_to('{"data":"' || repeat('x', CASE WHEN n > 350 THEN 60000 ELSE 100 END) || '"}', 'UTF8')
+    FROM generate_series(1, 700) n`
+  const pages: { rows: number; length: number; last: bigint | null }[] = []
+  await readExport(
+    sql,
+    networks,
+    { merchantId, dataset: 'events', format: 'ndjson', filters: {} },
+    {
+      selection: { after: 0n, asOf: null, lastSequence: null },
+      limits: { statementMs: 60_000, idleMs: 60_000 },
+      take: async ({ text, rows, sequence }) => {
+        pages.push({ rows, length: text.length, last: sequence })
+      },
+    },
+  )
+  expect(pages.reduce((sum, { rows }) => sum + rows, 0)).toBe(700)
+  expect(pages.at(-1)?.last).toBe(700n)
+  // At most the page at which they begin and the one that was being read then are longer.
+  expect(pages.filter(({ length }) => length > 1_100_000).length).toBeLessThanOrEqual(2)
+  expect(pages.slice(-10).every(({ rows }) => rows <= 17)).toBe(true)
+})
 
 test('exports every entry once, whole journals alone, while journals are posted', async () => {
   let stop = false

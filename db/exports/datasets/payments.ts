@@ -11,7 +11,7 @@ import { type Dataset, nested, number, type Selection, text, windowOf } from '..
 
 export const payments: Dataset<PaymentRow, Payment> = {
   sequenced: false,
-  pageRows: 500,
+  pageRows: 200,
   rows: (sql, selection) => sql`${selectPayments(sql)} ${narrow(sql, selection)} ORDER BY payment.id`,
   count: (sql, selection) =>
     sql`SELECT count(*)::bigint AS count FROM payments payment ${narrow(sql, selection)}`,

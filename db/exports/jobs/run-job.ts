@@ -123,6 +123,26 @@ export async function storePart(
   })
 }
 
+/**
+ * Queues a running job again, so that a job of another merchant gets its place in the worker. A merchant whose jobs
+ * wait for one of its own gets none.
+ *
+ * @returns Whether it is queued. `false` if no other merchant waits.
+ */
+export async function yieldExport(
+  sql: Sql,
+  { id, run, merchant_id }: Pick<ExportJobRow, 'id' | 'run' | 'merchant_id'>,
+): Promise<boolean> {
+  const { count } = await sql`
+    UPDATE export_jobs SET status = 'queued', updated_at = clock_timestamp()
+    WHERE id = ${id} AND run = ${run} AND status = 'running' AND EXISTS (
+      SELECT FROM export_jobs waiting
+      WHERE waiting.status = 'queued' AND waiting.workflow_started_at IS NOT NULL AND waiting.merchant_id <> ${merchant_id}
+        AND NOT EXISTS (
+          SELECT FROM export_jobs own WHERE own.merchant_id = waiting.merchant_id AND own.status = 'running'))`
+  return count > 0
+}
+
 /** Ends a job whose parts are all stored. @throws LostExportError if another activity has claimed it. */
 export async function finishExport(
   sql: Sql,
