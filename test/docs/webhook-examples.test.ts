@@ -80,14 +80,19 @@ async function conformanceOf(command: string, args: readonly string[], environme
   return (await api.call({ method: 'POST', path: `${ENDPOINTS}/${id}/conformance`, body: {} })).json.data
 }
 
-const python = ((): string | null => {
+/** Returns whether a command can be run. */
+function runs(command: string, args: readonly string[]): boolean {
   try {
-    execFileSync('python3', ['-c', 'import sys; assert sys.version_info >= (3, 9)'], { stdio: 'ignore' })
-    return 'python3'
+    execFileSync(command, args, { stdio: 'ignore' })
+    return true
   } catch {
-    return null
+    return false
   }
-})()
+}
+
+const python = runs('python3', ['-c', 'import sys; assert sys.version_info >= (3, 9)']) ? 'python3' : null
+const hasGo = runs('go', ['version'])
+const hasPhp = runs('php', ['-r', 'exit(PHP_VERSION_ID >= 80000 ? 0 : 1);'])
 
 test('the consumer in Node passes', async () => {
   const client = pathToFileURL(join(root, 'client/verify-webhook.ts')).href
@@ -141,3 +146,71 @@ describe.runIf(python !== null)('in Python', () => {
     expect(report.cases).toEqual(report.cases.map((each: object) => ({ ...each, passed: true })))
   })
 })
+
+/** A server around the function of the page, which is all that the page has in Go. */
+const GO_SERVER = `
+func main() {
+	http.HandleFunc("/", func(answer http.ResponseWriter, request *http.Request) {
+		rawBody, err := io.ReadAll(request.Body)
+		if err != nil || verify(request.Header, rawBody, os.Getenv("WEBHOOK_SECRET"), time.Now()) != nil {
+			answer.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		answer.WriteHeader(http.StatusNoContent)
+	})
+	panic(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
+}
+`
+const GO_PACKAGES = [
+  'crypto/hmac',
+  'crypto/sha256',
+  'encoding/base64',
+  'errors',
+  'fmt',
+  'io',
+  'net/http',
+  'os',
+  'strconv',
+  'strings',
+  'time',
+]
+/** The same in PHP. */
+const PHP_SERVER = `
+try {
+    verify($headers, $rawBody, getenv('WEBHOOK_SECRET'));
+    http_response_code(204);
+} catch (Throwable) {
+    http_response_code(401);
+}
+`
+
+test(hasGo ? 'the consumer in Go passes' : 'Go is not installed, so its consumer was not run', async () => {
+  const example = exampleIn('go')
+  expect(example).toContain('hmac.Equal')
+  if (!hasGo) return
+  const source = join(directory, 'consumer.go')
+  const packages = GO_PACKAGES.map((name) => `import "${name}"\n`).join('')
+  writeFileSync(source, `package main\n\n${packages}\n${example}${GO_SERVER}`)
+  const consumer = join(directory, 'consumer-in-go')
+  execFileSync('go', ['build', '-o', consumer, source], { cwd: directory, stdio: 'pipe' })
+  const report = await conformanceOf(consumer, [])
+  expect(report.cases).toEqual(report.cases.map((each: object) => ({ ...each, passed: true })))
+}, 180_000)
+
+test(
+  hasPhp ? 'the consumer in PHP passes' : 'PHP 8 is not installed, so its consumer was not run',
+  async () => {
+    const example = exampleIn('php')
+    expect(example).toContain('hash_equals')
+    if (!hasPhp) return
+    const source = join(directory, 'consumer.php')
+    // The last lines of the example say where body and headers come from.
+    const uncommented = example.replaceAll(/^\/\/ (?=\$)/gm, '')
+    expect(uncommented).not.toBe(example)
+    writeFileSync(source, `<?php\n${uncommented}${PHP_SERVER}`)
+    const router = join(directory, 'php-server.sh')
+    writeFileSync(router, `exec php -d display_errors=stderr -S "127.0.0.1:$PORT" ${source}\n`)
+    const report = await conformanceOf('sh', [router])
+    expect(report.cases).toEqual(report.cases.map((each: object) => ({ ...each, passed: true })))
+  },
+)
