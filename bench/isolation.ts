@@ -3,22 +3,18 @@
  * do not work, beside the same measurement before there were any.
  */
 
-import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkflowClient } from '@temporalio/client'
 import { pino } from 'pino'
-import { inTransaction, type Sql } from '../db/connect.js'
-import { appendEvents } from '../db/events/log/append-events.js'
+import type { Sql } from '../db/connect.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 import { startDeliveries } from '../workers/start-deliveries.js'
 import { startChild } from './child.js'
 import type { BenchContext } from './context.js'
 import type { DeadPorts } from './dead-receiver.js'
-import { createBenchEndpoint } from './endpoint.js'
-import type { Measurement } from './measurement.js'
-import { createBenchMerchant } from './merchant.js'
+import { happen, latencies, merchantWith } from './event-latency.js'
+import { type Measurement, quantile } from './measurement.js'
 import { startPlatform } from './platform.js'
-import type { Received } from './receiver.js'
 import { startBenchTemporal } from './temporal.js'
 
 /** Deliveries that wait for dead endpoints. */
@@ -30,8 +26,6 @@ const RETRY_INTERVAL = '1m'
 const WARM_UP = 50
 const SAMPLES = 200
 const PACE_MS = 200
-/** Time after which an event that has not arrived counts as this late. */
-const PATIENCE_MS = 60_000
 /** Most times the latency without dead endpoints. */
 const MOST_TIMES = 2
 const EVENTS_AT_ONCE = 200
@@ -62,8 +56,8 @@ export async function benchIsolation(context: BenchContext): Promise<Measurement
     queues: [TASK_QUEUE.webhooks],
     settings: { KEYTURN_WEBHOOK_RETRY_INTERVAL: RETRY_INTERVAL },
   })
-  await latencies(sql, shop, receiver, WARM_UP)
-  const without = await latencies(sql, shop, receiver, SAMPLES)
+  await latencies(sql, [shop], receiver, { count: WARM_UP, paceMs: PACE_MS })
+  const without = await latencies(sql, [shop], receiver, { count: SAMPLES, paceMs: PACE_MS })
   const began = performance.now()
   const events = Math.ceil(DEAD_DELIVERIES / urls.length)
   for (let made = 0; made < events; made += EVENTS_AT_ONCE) {
@@ -73,7 +67,7 @@ export async function benchIsolation(context: BenchContext): Promise<Measurement
   context.progress(
     `  ${events * urls.length} deliveries started in ${Math.round((performance.now() - began) / 1_000)} s`,
   )
-  const during = await latencies(sql, shop, receiver, SAMPLES)
+  const during = await latencies(sql, [shop], receiver, { count: SAMPLES, paceMs: PACE_MS })
   const [left] = await sql<{ pending: number }[]>`
     SELECT count(*)::int AS pending FROM webhook_deliveries WHERE status = 'pending' AND merchant_id = ${broken}`
   const note = `${left?.pending ?? 0} deliveries of dead endpoints pending`
@@ -93,31 +87,6 @@ export async function benchIsolation(context: BenchContext): Promise<Measurement
   })
 }
 
-/** Creates a merchant with an endpoint for each URL. @returns Its id. */
-async function merchantWith(sql: Sql, urls: readonly string[]): Promise<string> {
-  const merchant = await createBenchMerchant(sql)
-  for (const target of urls) await createBenchEndpoint(sql, merchant.id, target)
-  return merchant.id
-}
-
-/** Commits events, each about an object of its own. @returns Their ids. */
-function happen(sql: Sql, merchantId: string, count: number): Promise<string[]> {
-  return inTransaction(sql, (tx) =>
-    appendEvents(
-      tx,
-      Array.from({ length: count }, () => {
-        const id = `dep_${randomBytes(8).toString('hex')}`
-        return {
-          merchantId,
-          type: 'deposit.status_changed' as const,
-          subject: id,
-          data: { id, status: 'success', amount: '0.25', note: 'n'.repeat(600) },
-        }
-      }),
-    ),
-  )
-}
-
 /** Waits until each delivery has a workflow. It starts the waiting ones sooner than the sealer does. */
 async function untilStarted(sql: Sql, client: WorkflowClient): Promise<void> {
   const log = pino({ level: 'error' })
@@ -128,33 +97,4 @@ async function untilStarted(sql: Sql, client: WorkflowClient): Promise<void> {
     if (!row) return
     await sleep(50)
   }
-}
-
-/**
- * Commits events at an even pace, whether or not earlier ones have arrived, and measures each from the start of
- * its transaction to the arrival of the whole request.
- */
-async function latencies(sql: Sql, merchantId: string, receiver: string, count: number): Promise<number[]> {
-  const began = new Map<string, number>()
-  for (let sample = 0; sample < count; sample++) {
-    const at = performance.timeOrigin + performance.now()
-    for (const id of await happen(sql, merchantId, 1)) began.set(id, at)
-    await sleep(PACE_MS)
-  }
-  const deadline = Date.now() + PATIENCE_MS
-  for (;;) {
-    const received = (await (await fetch(receiver)).json()) as Received[]
-    const arrived = new Map(received.map(({ id, at }) => [id, at]))
-    const missing = [...began.keys()].filter((id) => !arrived.has(id))
-    if (missing.length === 0 || Date.now() > deadline) {
-      const late = performance.timeOrigin + performance.now()
-      return [...began].map(([id, at]) => (arrived.get(id) ?? late) - at)
-    }
-    await sleep(500)
-  }
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }

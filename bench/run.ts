@@ -3,6 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, cpus, platform } from 'node:os'
 import { benchApi } from './api.js'
+import { benchBlackHoles } from './black-holes.js'
 import { benchBlockScan } from './block-scan.js'
 import { benchCheckout } from './checkout.js'
 import { benchCoinSelection } from './coin-selection.js'
@@ -24,6 +25,7 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measur
   deposits: benchDeposits,
   deliveries: benchDeliveries,
   isolation: benchIsolation,
+  'black-holes': benchBlackHoles,
   'block-scan': benchBlockScan,
   'evm-catch-up': benchEvmCatchUp,
   journals: benchJournals,
