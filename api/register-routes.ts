@@ -4,6 +4,7 @@ import { registerBalanceTotalsRoute } from './books/balance-totals.js'
 import { registerBalanceRoutes } from './books/balances.js'
 import { registerExportJobRoutes } from './books/export-jobs.js'
 import { registerExportRoutes } from './books/exports.js'
+import { registerOrderRoutes } from './books/orders.js'
 import { registerPeriodRoutes } from './books/periods.js'
 import { registerReconciliationRoutes } from './books/reconciliation.js'
 import { registerSettlementReportRoute } from './books/settlement-report.js'
@@ -59,6 +60,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerPeriodRoutes(app, dependencies)
   registerPolicyRoutes(app, dependencies)
   registerPolicyChangeRoutes(app, dependencies)
+  registerOrderRoutes(app, dependencies)
   registerReconciliationRoutes(app, dependencies)
   registerSettlementReportRoute(app, dependencies)
   registerStatementRoutes(app, dependencies)

@@ -25,12 +25,20 @@ export interface SenderOptions {
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 
+/** A file for a request that takes CSV or NDJSON. */
+export interface UploadedFile {
+  readonly type: 'text/csv' | 'application/x-ndjson'
+  readonly content: string | Uint8Array<ArrayBuffer>
+}
+
 export interface Request {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Path below `/api/v1`, such as `/addresses`. Its parts must be encoded already. */
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
   readonly body?: unknown
+  /** File to upload, instead of a body of JSON. */
+  readonly file?: UploadedFile
   /**
    * `Idempotency-Key`. Default on POST: a random one, the same in every attempt. Your own survives a restart
    * of yours.
@@ -70,20 +78,21 @@ function sendOnce(
 ): Promise<Response> {
   const base = options.baseUrl.replace(/\/+$/, '')
   const path = BASE_PATH + request.path + queryText(request.query)
-  const text = request.body === undefined ? undefined : JSON.stringify(request.body)
-  const body = Buffer.from(text ?? '')
+  const { file } = request
+  const content = file?.content ?? (request.body === undefined ? undefined : JSON.stringify(request.body))
+  const body = typeof content === 'string' ? Buffer.from(content) : Buffer.from(content ?? [])
   // The signature covers the path as it is sent, and `URL` may write a path in another way.
   const url = new URL(base + path)
   return (options.fetch ?? fetch)(url.href, {
     method: request.method,
     headers: {
       ...signRequest({ ...options, method: request.method, path: url.pathname + url.search, body }),
-      ...(text === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...(content === undefined ? {} : { 'Content-Type': file?.type ?? 'application/json' }),
       ...(idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey }),
     },
     redirect: 'error',
     ...(signal === undefined ? {} : { signal }),
-    ...(text === undefined ? {} : { body: text }),
+    ...(content === undefined ? {} : { body: content }),
   })
 }
 

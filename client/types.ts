@@ -54,6 +54,13 @@ export type {
 } from '../wire/export.js'
 export type { Failure } from '../wire/failure.js'
 export type {
+  LifecycleGate,
+  LifecycleMapping,
+  LifecycleMappingUpdate,
+  OrderUpload,
+  RejectedLine,
+} from '../wire/lifecycle.js'
+export type {
   Consolidation,
   ConsolidationRequest,
   Movement,

@@ -42,6 +42,7 @@ export type IdPrefix =
   | 'rec'
   | 'pcl'
   | 'pro'
+  | 'upl'
 
 let lastTime = 0
 let counter = 0

@@ -1,7 +1,7 @@
 /** The steps of a reconciliation: plan its checks, make one, and end it. Everything that a check reads is read-only. */
 
 import { Context } from '@temporalio/activity'
-import { isInternal } from '../../db/books/reconciliation/internal-checks.js'
+import { isBooksCheck } from '../../db/books/reconciliation/books-checks.js'
 import {
   claimRun,
   endRun,
@@ -14,7 +14,12 @@ import { findOpenRun } from '../../db/books/reconciliation/read-run.js'
 import { runCheck } from '../../db/books/reconciliation/run-check.js'
 import type { ReconciliationRow } from '../../db/books/reconciliation/run-row.js'
 import type { Sql } from '../../db/connect.js'
-import { type CheckName, INTERNAL_CHECKS, type ReconciliationScope } from '../../domain/books/difference.js'
+import {
+  type CheckName,
+  INTERNAL_CHECKS,
+  ORDER_CHECKS,
+  type ReconciliationScope,
+} from '../../domain/books/difference.js'
 import type { Networks } from '../../domain/chain/network.js'
 
 /** Interval at which a check stores how far it is. */
@@ -59,7 +64,7 @@ export function createReconciliationActivities({
     async makeCheck(id, name) {
       const run = await findOpenRun(sql, id)
       if (!run) return
-      if (!isInternal(name)) throw new Error(`There is no check ${name}`)
+      if (!isBooksCheck(name)) throw new Error(`There is no check ${name}`)
       const { cancellationSignal: signal } = Context.current()
       const progress = createProgress((examined) => touchRun(sql, id, name, examined))
       const result = await runCheck(sql, networks, run.merchant_id, name, {
@@ -78,7 +83,10 @@ export function createReconciliationActivities({
   }
 }
 
-const CHECKS_OF: Readonly<Record<ReconciliationScope, readonly CheckName[]>> = { internal: INTERNAL_CHECKS }
+const CHECKS_OF: Readonly<Record<ReconciliationScope, readonly CheckName[]>> = {
+  orders: ORDER_CHECKS,
+  internal: INTERNAL_CHECKS,
+}
 
 function checksOf({ scope }: ReconciliationRow): CheckName[] {
   return scope.flatMap((each) => CHECKS_OF[each])

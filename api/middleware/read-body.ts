@@ -30,8 +30,8 @@ export function jsonBody(factsOf: ReturnType<typeof createRouteFacts>): Middlewa
   return async function jsonBody(c, next) {
     const body = c.get('rawBody')
     if (c.get('upload') !== undefined) return next()
-    if (factsOf(c)?.upload === true) throw unsupportedUpload()
     if (body.length > 0) {
+      if (factsOf(c)?.upload === true) throw unsupportedUpload()
       if (!JSON_TYPE.test(c.req.header('content-type') ?? '')) throw unsupportedMediaType()
       handOn(c, decodeJson(body))
     } else if (c.req.method !== 'GET') {

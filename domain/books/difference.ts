@@ -37,12 +37,22 @@ export const INTERNAL_CHECKS = [
 ] as const
 export type InternalCheckName = (typeof INTERNAL_CHECKS)[number]
 
-/** Parts of a run: the ledger against itself. */
-export const RECONCILIATION_SCOPES = ['internal'] as const
+/**
+ * Checks of the ledger against the merchant's orders.
+ * - `orders`: every order has its payments, with the same coin, sum, user and state.
+ * - `lifecycle`: no payment that was seen waits for its credit longer than the lifecycle mapping allows.
+ */
+export const ORDER_CHECKS = ['orders', 'lifecycle'] as const
+
+/** A check that reads the database alone. */
+export type BooksCheckName = InternalCheckName | (typeof ORDER_CHECKS)[number]
+
+/** Parts of a run: the ledger against the merchant's orders, and against itself. */
+export const RECONCILIATION_SCOPES = ['orders', 'internal'] as const
 export type ReconciliationScope = (typeof RECONCILIATION_SCOPES)[number]
 
-/** A check of the ledger against itself, against orders, or against the chain of a network (`chain:bitcoin`). */
-export type CheckName = InternalCheckName | 'orders' | `chain:${string}`
+/** A check of the database, or of the ledger against the chain of a network (`chain:bitcoin`). */
+export type CheckName = BooksCheckName | `chain:${string}`
 
 /** Value of one side. `null` where that side has nothing. */
 export type DifferenceValue = string | null
@@ -74,6 +84,22 @@ export interface Difference {
   readonly reason?: string
 }
 
+/** The exception that a difference raises, where it is no drift. */
+export interface DifferenceAbout {
+  readonly kind: 'order_mismatch' | 'stuck' | 'paid_not_confirmed'
+  /** Name of the cause. The same cause raises one exception. */
+  readonly cause: string
+  readonly payment_id?: string | null
+  readonly user_reference?: string | null
+}
+
+/** A difference, and the exception that it raises. */
+export interface FoundDifference {
+  readonly difference: Difference
+  /** `null`: a drift of the books. */
+  readonly about: DifferenceAbout | null
+}
+
 /** Differences of a check that are stored. Further ones are counted. */
 export const MOST_STORED_DIFFERENCES = 10_000
 /** Things not yet due of a check that are stored. Further ones are counted. */
@@ -81,7 +107,7 @@ export const MOST_STORED_EXPECTED = 1_000
 
 /** Collects what a check finds: counts everything, and keeps what will be stored. */
 export class Findings {
-  readonly differences: Difference[] = []
+  readonly differences: FoundDifference[] = []
   readonly expected: Difference[] = []
   differenceCount = 0
   expectedCount = 0
@@ -92,11 +118,11 @@ export class Findings {
     this.#networks = networks === null ? null : new Set(networks)
   }
 
-  /** Adds what differs. */
-  differ(difference: Difference): void {
+  /** Adds what differs. @param about - The exception that it raises. Default: a drift of the books. */
+  differ(difference: Difference, about: DifferenceAbout | null = null): void {
     if (this.#isOutside(difference)) return
     this.differenceCount++
-    if (this.differences.length < MOST_STORED_DIFFERENCES) this.differences.push(difference)
+    if (this.differences.length < MOST_STORED_DIFFERENCES) this.differences.push({ difference, about })
   }
 
   /** Adds what is not due yet. */

@@ -1,9 +1,11 @@
 /** The ledger against itself: a busy history has no difference, and each corruption shows in its check alone. */
 
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { PendingQuery, Row } from 'postgres'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rememberCoins } from '../../db/chain/remember-coins.js'
+import { inTransaction, type Transaction } from '../../db/connect.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
-import { INTERNAL_CHECKS } from '../../domain/books/difference.js'
+import { INTERNAL_CHECKS, type InternalCheckName } from '../../domain/books/difference.js'
 import { findNetwork } from '../../domain/chain/network.js'
 import { settle } from '../stage/deposit-steps.js'
 import { type MemoryRail, openMemoryRail, PAID } from '../stage/memory-rail.js'
@@ -11,7 +13,8 @@ import { expirePayment } from '../stage/payments.js'
 import { differencesOf, reconcile } from '../stage/reconcile.js'
 
 let rail: MemoryRail
-const check = () => reconcile(rail.sql, rail.stage.networks, rail.stage.api.merchantId)
+const check = (seals = true) =>
+  reconcile(rail.sql, rail.stage.networks, rail.stage.api.merchantId, { scope: ['internal'], seals })
 
 beforeAll(async () => {
   rail = await openMemoryRail()
@@ -48,6 +51,12 @@ async function live({ stage, model, sql, ...rail }: MemoryRail, seed: number): P
     await settle(sql, networks)
   }
   await call('POST', '/webhook-endpoints', { url: 'https://shop.example.com/hooks' })
+  // It was registered an hour ago, because an endpoint that just changed is not compared.
+  await inTransaction(sql, async (tx) => {
+    await tx`SET LOCAL session_replication_role = 'replica'`
+    await tx`UPDATE webhook_endpoints SET created_at = created_at - interval '1 hour'`
+    await tx`UPDATE audit_log SET at = at - interval '1 hour' WHERE action LIKE 'webhook_endpoint.%'`
+  })
   const orders: { id: string; address: string; user: string }[] = []
   const users = ['ann', 'bob', 'cleo', 'dan']
   const userOf = () => users[roll(users.length)] ?? 'ann'
@@ -145,4 +154,302 @@ test('finds nothing in a busy history', async () => {
     if (!['reservations', 'nonces'].includes(name))
       expect({ name, examined }).not.toEqual({ name, examined: 0 })
   }
+})
+
+describe('finds one difference, in the check that guards it, for', () => {
+  const id = () => rail.stage.api.merchantId
+  /** Runs statements past the triggers, as a superuser can. */
+  const force = (work: (tx: Transaction) => Promise<unknown>) =>
+    inTransaction(rail.sql, async (tx) => {
+      await tx`SET LOCAL session_replication_role = 'replica'`
+      await work(tx)
+    })
+
+  interface Corruption {
+    readonly name: string
+    readonly check: InternalCheckName
+    readonly corrupt: (tx: Transaction) => Promise<unknown>
+    readonly restore: (tx: Transaction) => Promise<unknown>
+  }
+
+  /** Row that a corruption needs, as text. @throws Error if the history has none. */
+  const pick = async (tx: Transaction, query: PendingQuery<Row[]>): Promise<string> => {
+    const [row] = await tx<{ id: string }[]>`SELECT id::text FROM (${query}) found LIMIT 1`
+    if (!row) throw new Error('The history has no such row')
+    picked = row.id
+    return row.id
+  }
+  let picked = ''
+
+  const credited = (tx: Transaction) =>
+    tx`SELECT id FROM deposits WHERE merchant_id = ${id()} AND status = 'success' ORDER BY id`
+  const transferJournal = (tx: Transaction) =>
+    tx`SELECT id FROM ledger_journals WHERE merchant_id = ${id()} AND type LIKE 'transfer%' ORDER BY id DESC`
+  const lastEvent = (tx: Transaction) => tx`
+    SELECT id FROM events WHERE merchant_id = ${id()} AND type = 'deposit.status_changed' ORDER BY position DESC`
+  /** Adds an amount to the last entry of a transfer's recipient, and to everything that follows from it. */
+  const inflate = async (tx: Transaction, by: number) => {
+    const journal = by > 0 ? await pick(tx, transferJournal(tx)) : picked
+    const [entry] = await tx<{ account_id: bigint; account_version: bigint }[]>`
+      SELECT account_id, account_version FROM ledger_entries WHERE journal_id = ${journal} AND amount < 0`
+    if (!entry) throw new Error('The transfer has no recipient')
+    const { account_id: account, account_version: version } = entry
+    await tx`
+      UPDATE ledger_entries SET amount = amount - ${by} WHERE account_id = ${account} AND account_version = ${version}`
+    await tx`
+      UPDATE ledger_entries SET balance_after = balance_after - ${by}
+      WHERE account_id = ${account} AND account_version >= ${version}`
+    await tx`
+      UPDATE ledger_accounts SET balance = balance - ${by}, transferred_in = transferred_in + ${by}
+      WHERE id = ${account}`
+  }
+  const oneOf = (tx: Transaction, kind: string) => tx`
+    SELECT id FROM ledger_accounts WHERE merchant_id = ${id()} AND kind = ${kind} AND owner <> '' ORDER BY id`
+
+  const corruptions: readonly Corruption[] = [
+    {
+      name: 'a journal that makes money',
+      check: 'journals',
+      corrupt: (tx) => inflate(tx, 7),
+      restore: (tx) => inflate(tx, -7),
+    },
+    {
+      name: 'a balance',
+      check: 'balances',
+      corrupt: async (tx) =>
+        tx`UPDATE ledger_accounts SET balance = balance - 1 WHERE id = ${await pick(tx, oneOf(tx, 'available'))}`,
+      restore: (tx) => tx`UPDATE ledger_accounts SET balance = balance + 1 WHERE id = ${picked}`,
+    },
+    {
+      name: 'the balance after an entry',
+      check: 'balances',
+      corrupt: async (tx) => tx`
+        UPDATE ledger_entries SET balance_after = balance_after - 1
+        WHERE account_version = 1 AND account_id = ${await pick(tx, oneOf(tx, 'available'))}`,
+      restore: (tx) => tx`
+        UPDATE ledger_entries SET balance_after = balance_after + 1
+        WHERE account_version = 1 AND account_id = ${picked}`,
+    },
+    {
+      name: 'a total of an account',
+      check: 'totals',
+      corrupt: async (tx) =>
+        tx`UPDATE ledger_accounts SET fees = fees + 1 WHERE id = ${await pick(tx, oneOf(tx, 'available'))}`,
+      restore: (tx) => tx`UPDATE ledger_accounts SET fees = fees - 1 WHERE id = ${picked}`,
+    },
+    {
+      name: 'a hold of an open withdrawal',
+      check: 'holds',
+      corrupt: async (tx) => tx`
+        UPDATE payouts SET amount = amount + 1 WHERE id = ${await pick(
+          tx,
+          tx`SELECT id FROM payouts WHERE merchant_id = ${id()} AND stage IN ('requested', 'pending_approval')`,
+        )}`,
+      restore: (tx) => tx`UPDATE payouts SET amount = amount - 1 WHERE id = ${picked}`,
+    },
+    {
+      name: 'the amount of a credited deposit',
+      check: 'deposits',
+      corrupt: async (tx) => tx`
+        UPDATE deposits SET amount = amount + 1 WHERE id = ${await pick(
+          tx,
+          tx`SELECT id FROM deposits
+             WHERE merchant_id = ${id()} AND status = 'success' AND payment_id IS NULL`,
+        )}`,
+      restore: (tx) => tx`UPDATE deposits SET amount = amount - 1 WHERE id = ${picked}`,
+    },
+    {
+      name: 'a credit of a deposit that does not exist',
+      check: 'deposits',
+      corrupt: (tx) => tx`
+        WITH journal AS (
+          INSERT INTO ledger_journals (merchant_id, idempotency_key, request_hash, type, reference, recorded_at)
+          VALUES (${id()}, 'ghost', '', 'deposit.success', 'dep_ghost', now()) RETURNING id
+        ), account AS (
+          UPDATE ledger_accounts SET version = version + 1, balance = balance + sign * 9,
+                 deposited = deposited + 9
+          FROM (VALUES ('chain', 1), ('available', -1)) AS side (of, sign)
+          WHERE kind = side.of AND id = (
+            SELECT min(id) FROM ledger_accounts account
+            WHERE merchant_id = ${id()} AND account.kind = side.of AND owner <> '')
+          RETURNING id, version, balance, sign
+        )
+        INSERT INTO ledger_entries (account_id, account_version, journal_id, amount, balance_after, recorded_at)
+        SELECT account.id, version, journal.id, sign * 9, balance, now() FROM account, journal`,
+      restore: async (tx) => {
+        await tx`
+          UPDATE ledger_accounts SET version = version - 1, balance = balance - amount, deposited = deposited - 9
+          FROM ledger_entries entry JOIN ledger_journals journal ON journal.id = entry.journal_id
+          WHERE entry.account_id = ledger_accounts.id AND journal.idempotency_key = 'ghost'`
+        await tx`
+          DELETE FROM ledger_entries
+          WHERE journal_id IN (SELECT id FROM ledger_journals WHERE idempotency_key = 'ghost')`
+        await tx`DELETE FROM ledger_journals WHERE idempotency_key = 'ghost'`
+      },
+    },
+    {
+      name: 'the fee of a paid withdrawal',
+      check: 'payouts',
+      corrupt: async (tx) => tx`
+        UPDATE payouts SET fee = fee + 3 WHERE id = ${await pick(
+          tx,
+          tx`SELECT id FROM payouts WHERE merchant_id = ${id()} AND stage = 'confirmed'`,
+        )}`,
+      restore: (tx) => tx`UPDATE payouts SET fee = fee - 3 WHERE id = ${picked}`,
+    },
+    {
+      name: 'a sum of a payment',
+      check: 'payments',
+      corrupt: async (tx) => tx`
+        UPDATE payments SET amount_confirmed = amount_confirmed + 1
+        WHERE id = ${await pick(tx, tx`SELECT id FROM payments WHERE merchant_id = ${id()}`)}`,
+      restore: (tx) => tx`UPDATE payments SET amount_confirmed = amount_confirmed - 1 WHERE id = ${picked}`,
+    },
+    {
+      name: 'the status that an event shows',
+      check: 'events',
+      corrupt: async (tx) => tx`
+        UPDATE events SET data = data || jsonb_build_object('status', 'x', 'was', data -> 'status')
+        WHERE id = ${await pick(tx, lastEvent(tx))}`,
+      restore: (tx) => tx`
+        UPDATE events SET data = (data - 'was') || jsonb_build_object('status', data -> 'was') WHERE id = ${picked}`,
+    },
+    {
+      name: 'a gap in the sequence of events',
+      check: 'event_sequence',
+      corrupt: (tx) => shift(tx, 1),
+      restore: (tx) => shift(tx, -1),
+    },
+    {
+      name: 'an event that was not sealed in time',
+      check: 'event_sequence',
+      corrupt: (tx) => tx`
+        INSERT INTO events (id, merchant_id, type, subject, occurred_at, data)
+        VALUES ('evt_late', ${id()}, 'exception.raised', 'late', now() - interval '1 hour', '{}')`,
+      restore: (tx) => tx`DELETE FROM events WHERE id = 'evt_late'`,
+    },
+    {
+      name: 'a missing delivery',
+      check: 'deliveries',
+      corrupt: async (tx) => tx`
+        UPDATE webhook_deliveries SET endpoint_id = 'x' || endpoint_id
+        WHERE id = ${await pick(tx, tx`SELECT id FROM webhook_deliveries WHERE merchant_id = ${id()} ORDER BY id DESC`)}`,
+      restore: (tx) => tx`
+        UPDATE webhook_deliveries SET endpoint_id = substr(endpoint_id, 2) WHERE id = ${picked}`,
+    },
+    {
+      name: 'a delivery that was not started in time',
+      check: 'deliveries',
+      corrupt: async (tx) => tx`
+        UPDATE webhook_deliveries SET created_at = created_at - interval '1 hour'
+        WHERE id = ${await pick(
+          tx,
+          tx`SELECT id FROM webhook_deliveries WHERE merchant_id = ${id()} AND status = 'pending'`,
+        )}`,
+      restore: (tx) => tx`
+        UPDATE webhook_deliveries SET created_at = created_at + interval '1 hour' WHERE id = ${picked}`,
+    },
+    {
+      name: 'an entry of the audit log',
+      check: 'audit_log',
+      corrupt: async (tx) => tx`
+        UPDATE audit_log SET actor = actor || '!'
+        WHERE position = ${await pick(
+          tx,
+          tx`SELECT position AS id FROM audit_log WHERE merchant_id = ${id()} ORDER BY position LIMIT 1`,
+        )}`,
+      restore: (tx) => tx`UPDATE audit_log SET actor = rtrim(actor, '!') WHERE position = ${picked}`,
+    },
+    {
+      name: 'a counter of addresses',
+      check: 'address_counters',
+      corrupt: async (tx) => tx`
+        UPDATE key_accounts SET next_index = next_index - 1 WHERE id = ${await pick(
+          tx,
+          tx`SELECT id FROM key_accounts
+             WHERE merchant_id = ${id()} AND role = 'deposit' AND next_index > 0`,
+        )}`,
+      restore: (tx) => tx`UPDATE key_accounts SET next_index = next_index + 1 WHERE id = ${picked}`,
+    },
+    {
+      name: 'a nonce that a payout without end keeps',
+      check: 'nonces',
+      corrupt: (tx) => tx`
+        INSERT INTO nonces (network, address, nonce, state, payout_id)
+        SELECT network, address, 7, 'signed', 'withdrawal_gone' FROM addresses
+        WHERE merchant_id = ${id()} AND kind = 'hot' LIMIT 1`,
+      restore: (tx) => tx`DELETE FROM nonces WHERE payout_id = 'withdrawal_gone'`,
+    },
+    {
+      name: 'an output that stays reserved',
+      check: 'reservations',
+      corrupt: async (tx) => tx`
+        UPDATE utxo_reservations SET released_at = NULL WHERE id = ${await pick(
+          tx,
+          tx`SELECT reservation.id FROM utxo_reservations reservation
+             JOIN payouts payout ON payout.id = reservation.payout_id
+             WHERE payout.merchant_id = ${id()} AND payout.stage = 'confirmed'`,
+        )}`,
+      restore: (tx) => tx`UPDATE utxo_reservations SET released_at = now() WHERE id = ${picked}`,
+    },
+    {
+      name: 'the block of a deposit',
+      check: 'blocks',
+      corrupt: async (tx) =>
+        tx`UPDATE deposits SET block_hash = block_hash || 'x' WHERE id = ${await pick(tx, credited(tx))}`,
+      restore: (tx) => tx`UPDATE deposits SET block_hash = rtrim(block_hash, 'x') WHERE id = ${picked}`,
+    },
+  ]
+
+  async function shift(tx: Transaction, by: number) {
+    const [last] = await tx<{ sequence: bigint }[]>`
+      SELECT sequence FROM event_sequences WHERE merchant_id = ${id()}`
+    const highest = last?.sequence ?? 0n
+    await tx`UPDATE events SET sequence = sequence + ${by} WHERE merchant_id = ${id()} AND sequence = ${highest.toString()}`
+    await tx`UPDATE event_sequences SET sequence = sequence + ${by} WHERE merchant_id = ${id()}`
+  }
+
+  test.each(corruptions)('$name', async ({ check: name, corrupt, restore }) => {
+    await force(corrupt)
+    try {
+      const run = await check(false)
+      expect(run.status).toBe('differences')
+      expect(differencesOf(run)).toHaveLength(1)
+      expect(run.checks.find((each) => !each.ok)?.name).toBe(name)
+    } finally {
+      await force(restore)
+    }
+  })
+
+  test('nothing once all of it is restored', async () => {
+    expect(differencesOf(await check(false))).toEqual([])
+  })
+})
+
+test('names what is not due yet, which is no difference', async () => {
+  const { stage, model } = rail
+  const { json } = await stage.api.call({
+    method: 'POST',
+    path: '/api/v1/addresses',
+    body: { user_reference: 'eve', network: 'bitcoin' },
+  })
+  const payee = parseAddress(findNetwork(stage.networks, 'bitcoin'), json.data.address).payee ?? ''
+  model.mine([model.transaction([{ payee, coin: 'btc', amount: 77_000_000n }])])
+  await rail.scan()
+  const run = await check(false)
+  expect(run.status).toBe('clean')
+  const expected = (name: string) => run.checks.find((each) => each.name === name)?.expected
+  expect(expected('deposits')).toEqual([
+    {
+      subject: { type: 'deposit', id: expect.stringMatching(/^dep_/) },
+      network: 'bitcoin',
+      coin: 'btc',
+      expected: '0.77',
+      actual: '0',
+      reason: 'The deposit is not confirmed yet',
+    },
+  ])
+  // Its event is not sealed, and the deliveries of all events are not started.
+  expect(expected('event_sequence')).not.toEqual([])
+  expect(expected('deliveries')).not.toEqual([])
 })

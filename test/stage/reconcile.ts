@@ -21,12 +21,18 @@ export async function finishRun(sql: Sql, networks: Networks, id: string): Promi
   await activities.finishRun(id)
 }
 
-/** Seals what is new, makes a reconciliation and returns it as the API shows it. */
+interface Reconciled {
+  readonly scope?: readonly ReconciliationScope[]
+  /** Whether events and audit entries are sealed before. Default: true. */
+  readonly seals?: boolean
+}
+
+/** Makes a reconciliation and returns it as the API shows it. */
 export async function reconcile(
   sql: Sql,
   networks: Networks,
   merchantId: string,
-  scope: readonly ReconciliationScope[] = RECONCILIATION_SCOPES,
+  { scope = RECONCILIATION_SCOPES, seals = true }: Reconciled = {},
 ): Promise<ReconciliationRun> {
   const { id } = await inTransaction(sql, (tx) =>
     startReconciliation(tx, {
@@ -40,8 +46,8 @@ export async function reconcile(
       mostOpen: 5,
     }),
   )
-  while ((await sealEvents(sql)) > 0) {}
-  while ((await sealAudit(sql)) > 0) {}
+  while (seals && (await sealEvents(sql)) > 0) {}
+  while (seals && (await sealAudit(sql)) > 0) {}
   await finishRun(sql, networks, id)
   const run = await readRun(sql, merchantId, id)
   if (!run) throw new Error('The run is gone')

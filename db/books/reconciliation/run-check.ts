@@ -1,12 +1,12 @@
 /** Makes one check of the ledger in one read-only snapshot of the database. */
 
-import { Findings, type InternalCheckName } from '../../../domain/books/difference.js'
+import { type BooksCheckName, Findings } from '../../../domain/books/difference.js'
 import type { Networks } from '../../../domain/chain/network.js'
 import { formatDigits } from '../../../domain/money.js'
 import type { Sql } from '../../connect.js'
 import { inSnapshot } from '../../in-snapshot.js'
 import { readDecimals } from '../../networks/read-decimals.js'
-import { INTERNAL_CHECK } from './internal-checks.js'
+import { BOOKS_CHECK } from './books-checks.js'
 
 /** Time after which something that the platform does at once, such as sealing an event, is late. */
 const SOON_MS = 900_000
@@ -35,7 +35,7 @@ export async function runCheck(
   sql: Sql,
   networks: Networks,
   merchantId: string,
-  name: InternalCheckName,
+  name: BooksCheckName,
   options: CheckOptions,
 ): Promise<CheckResult> {
   const findings = new Findings(options.networks)
@@ -48,7 +48,7 @@ export async function runCheck(
       amount: (network: string, coin: string, units: string) =>
         formatDigits(units, decimalsOf(network, coin)),
     }
-    for await (const rows of INTERNAL_CHECK[name].examine(tx, context, findings)) {
+    for await (const rows of BOOKS_CHECK[name].examine(tx, context, findings)) {
       examined += rows
       options.signal?.throwIfAborted()
       options.progress?.(examined)

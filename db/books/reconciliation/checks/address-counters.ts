@@ -1,9 +1,9 @@
 /** Checks that no address lies at or past the counter of its key, and that the counter left none out. */
 
-import type { InternalCheck } from './check.js'
+import type { BooksCheck } from './check.js'
 
 /** A skipped index has an address of its own, without a user, so the addresses of a key are as many as its counter. */
-export const addressCounters: InternalCheck = {
+export const addressCounters: BooksCheck = {
   name: 'address_counters',
   async *examine(tx, { merchantId }, findings) {
     const accounts = await tx<{ id: string; network: string; next_index: number }[]>`

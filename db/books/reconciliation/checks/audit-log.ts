@@ -1,7 +1,7 @@
 /** Checks that the hash chain of the audit log is whole, and that every entry is sealed in time. */
 
 import { AuditChainVerifier } from '../../../../domain/operations/audit.js'
-import type { InternalCheck } from './check.js'
+import type { BooksCheck } from './check.js'
 
 interface Entry {
   readonly sequence: bigint
@@ -16,7 +16,7 @@ interface Entry {
 /** Entries that the server hands over at a time. */
 const ROWS = 2_000
 
-export const auditLog: InternalCheck = {
+export const auditLog: BooksCheck = {
   name: 'audit_log',
   async *examine(tx, { merchantId, soonMs }, findings) {
     const chain = new AuditChainVerifier()

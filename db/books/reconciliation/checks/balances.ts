@@ -1,6 +1,6 @@
 /** Checks that every balance equals its entries, which have gapless versions. */
 
-import { accountName, eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { accountName, type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 type AccountKey = readonly [network: string, coin: string, kind: string, owner: string]
 
@@ -20,7 +20,7 @@ interface Wrong {
   readonly balance_after: string | null
 }
 
-export const balances: InternalCheck = {
+export const balances: BooksCheck = {
   name: 'balances',
   examine: (tx, { merchantId, amount }, findings) =>
     eachPage(

@@ -2,7 +2,7 @@
 
 import { MINED_DEPOSITS } from '../../../../domain/deposits/deposit-sets.js'
 import { members } from '../../../members.js'
-import { eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 interface Astray {
   readonly id: string
@@ -13,7 +13,7 @@ interface Astray {
 }
 
 /** Old blocks are pruned. A deposit in one of them is too deep for the chain to take it back. */
-export const blocks: InternalCheck = {
+export const blocks: BooksCheck = {
   name: 'blocks',
   examine: (tx, { merchantId }, findings) =>
     eachPage(

@@ -1,6 +1,6 @@
-/** Declares what a check of the ledger against itself is, and how it pages through a merchant's rows. */
+/** Declares what a check of the database is, and how it pages through a merchant's rows. */
 
-import type { Findings, InternalCheckName } from '../../../../domain/books/difference.js'
+import type { BooksCheckName, Findings } from '../../../../domain/books/difference.js'
 import type { Transaction } from '../../../connect.js'
 
 /** What a check may use besides its snapshot. */
@@ -13,8 +13,8 @@ export interface CheckContext {
 }
 
 /** One check. */
-export interface InternalCheck {
-  readonly name: InternalCheckName
+export interface BooksCheck {
+  readonly name: BooksCheckName
   /**
    * Examines the merchant's rows in one read-only snapshot, page by page.
    *

@@ -1,6 +1,6 @@
 /** Checks that every event has a delivery to each endpoint that takes it, and that each delivery is under way. */
 
-import { eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 interface Missing {
   readonly event_id: string
@@ -20,7 +20,7 @@ interface Waiting {
 const SETTLED_MS = 60_000
 
 /** What an endpoint took before its last change is not known, so only later events are compared. */
-export const deliveries: InternalCheck = {
+export const deliveries: BooksCheck = {
   name: 'deliveries',
   async *examine(tx, { merchantId, soonMs }, findings) {
     yield* eachPage(

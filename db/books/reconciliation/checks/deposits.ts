@@ -2,7 +2,7 @@
 
 import { PENDING_DEPOSITS, RESERVED_DEPOSITS } from '../../../../domain/deposits/deposit-sets.js'
 import { members } from '../../../members.js'
-import { eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 /** Kinds of accounts, in the order in which a deposit reaches them. */
 const KINDS = ['chain', 'reserved', 'available'] as const
@@ -27,7 +27,7 @@ interface Ghost {
   readonly amount: string
 }
 
-export const deposits: InternalCheck = {
+export const deposits: BooksCheck = {
   name: 'deposits',
   async *examine(tx, { merchantId, amount }, findings) {
     yield* eachPage(

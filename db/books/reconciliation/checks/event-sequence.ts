@@ -1,6 +1,6 @@
 /** Checks that the sequence of events has no gap, and that every event is sealed in time. */
 
-import { eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 interface Gap {
   readonly id: string
@@ -8,7 +8,7 @@ interface Gap {
   readonly actual: string
 }
 
-export const eventSequence: InternalCheck = {
+export const eventSequence: BooksCheck = {
   name: 'event_sequence',
   async *examine(tx, { merchantId, soonMs }, findings) {
     let last = 0n

@@ -5,7 +5,7 @@ import type { EventType } from '../../../../domain/events/event.js'
 import { MOVEMENT_KINDS } from '../../../../domain/payouts/treasury.js'
 import { WITHDRAWAL_STATUS } from '../../../../domain/payouts/withdrawal-stage.js'
 import { json, type Transaction } from '../../../connect.js'
-import { eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 type Fragment = PendingQuery<Row[]>
 
@@ -54,7 +54,7 @@ const REPORTED: readonly Reported[] = [
   },
 ]
 
-export const events: InternalCheck = {
+export const events: BooksCheck = {
   name: 'events',
   async *examine(tx, { merchantId }, findings) {
     for (const { type, subject, rows, status: of } of REPORTED) {

@@ -4,7 +4,7 @@ import { RESERVED_DEPOSITS } from '../../../../domain/deposits/deposit-sets.js'
 import { OPEN_PAYOUTS } from '../../../../domain/payouts/stage-sets.js'
 import { MOVEMENT_KINDS } from '../../../../domain/payouts/treasury.js'
 import { members } from '../../../members.js'
-import { accountName, type InternalCheck } from './check.js'
+import { accountName, type BooksCheck } from './check.js'
 
 interface Hold {
   readonly network: string
@@ -24,7 +24,7 @@ const ROWS = 1_000
  * with all accounts in one statement, whose rows a cursor hands over. A balance is taken from its last entry, so
  * that a wrong balance shows in the check `balances` alone.
  */
-export const holds: InternalCheck = {
+export const holds: BooksCheck = {
   name: 'holds',
   async *examine(tx, { merchantId, amount }, findings) {
     const rows = tx<Hold[]>`

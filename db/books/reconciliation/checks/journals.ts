@@ -1,6 +1,6 @@
 /** Checks that every journal sums to zero for each coin. */
 
-import { eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 interface Unbalanced {
   readonly id: string
@@ -9,7 +9,7 @@ interface Unbalanced {
   readonly sum: string
 }
 
-export const journals: InternalCheck = {
+export const journals: BooksCheck = {
   name: 'journals',
   examine: (tx, { merchantId, amount }, findings) =>
     eachPage(

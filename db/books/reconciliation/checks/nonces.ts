@@ -2,7 +2,7 @@
 
 import { OPEN_PAYOUTS } from '../../../../domain/payouts/stage-sets.js'
 import { members } from '../../../members.js'
-import { eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 interface Stray {
   readonly network: string
@@ -13,7 +13,7 @@ interface Stray {
   readonly reason: string
 }
 
-export const nonces: InternalCheck = {
+export const nonces: BooksCheck = {
   name: 'nonces',
   examine: (tx, { merchantId }, findings) =>
     eachPage(

@@ -2,7 +2,7 @@
 
 import { GONE_DEPOSITS } from '../../../../domain/deposits/deposit-sets.js'
 import { members } from '../../../members.js'
-import { eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 interface Wrong {
   readonly id: string
@@ -15,7 +15,7 @@ interface Wrong {
 }
 
 /** The rules are those of `evaluatePayment`: a rejected deposit was decided about in its present epoch. */
-export const payments: InternalCheck = {
+export const payments: BooksCheck = {
   name: 'payments',
   examine: (tx, { merchantId, amount }, findings) =>
     eachPage(

@@ -2,7 +2,7 @@
 
 import type { WithdrawalStage } from '../../../../domain/payouts/withdrawal-stage.js'
 import { members } from '../../../members.js'
-import { eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 /** Payouts whose transaction was mined, so that the books have what left. */
 const SETTLED_PAYOUTS = {
@@ -35,7 +35,7 @@ interface Wrong {
   readonly left: string
 }
 
-export const payouts: InternalCheck = {
+export const payouts: BooksCheck = {
   name: 'payouts',
   examine: (tx, { merchantId, amount }, findings) =>
     eachPage(

@@ -2,7 +2,7 @@
 
 import { OPEN_PAYOUTS } from '../../../../domain/payouts/stage-sets.js'
 import { members } from '../../../members.js'
-import type { InternalCheck } from './check.js'
+import type { BooksCheck } from './check.js'
 
 interface Stray {
   readonly network: string
@@ -14,7 +14,7 @@ interface Stray {
 }
 
 /** Open reservations and attempts are few, so each side is one statement. */
-export const reservations: InternalCheck = {
+export const reservations: BooksCheck = {
   name: 'reservations',
   async *examine(tx, { merchantId }, findings) {
     const orphans = await tx<Stray[]>`

@@ -1,6 +1,6 @@
 /** Checks that the totals of every account equal what its journals brought and took. */
 
-import { accountName, eachPage, type InternalCheck, PAGE, type Page } from './check.js'
+import { accountName, type BooksCheck, eachPage, PAGE, type Page } from './check.js'
 
 type AccountKey = readonly [network: string, coin: string, kind: string, owner: string]
 
@@ -17,7 +17,7 @@ interface Wrong {
 }
 
 /** The rules are those of `post_journals`, which keeps the totals. A reversal counts its journal off. */
-export const totals: InternalCheck = {
+export const totals: BooksCheck = {
   name: 'totals',
   examine: (tx, { merchantId, amount }, findings) =>
     eachPage(

@@ -1,0 +1,125 @@
+/** Reads an uploaded file of orders line by line, so that memory does not grow with it. */
+
+import { createReadStream } from 'node:fs'
+import { restoreText } from '../../domain/books/csv.js'
+import { ORDER_COLUMNS, type OrderColumn } from '../../domain/books/order-line.js'
+import { CsvError, CsvReader } from '../../domain/books/read-csv.js'
+import { KeyturnError } from '../../domain/errors.js'
+import type { Upload } from '../context.js'
+import { checkJson } from '../middleware/check-json.js'
+
+/** A line of the file with its fields, or the reason why it has none. */
+export interface FileLine {
+  readonly line: number
+  readonly fields: Readonly<Record<string, unknown>> | string
+}
+
+/** Columns that may be missing. */
+const OPTIONAL: readonly OrderColumn[] = ['payment_id', 'user_reference']
+/** Longest line of NDJSON in characters. */
+const MOST_LENGTH = 65_536
+
+/** Yields the lines of a file, some at a time. @throws KeyturnError `VALIDATION_FAILED` if it cannot be read. */
+export async function* readOrderFile(upload: Upload): AsyncGenerator<FileLine[]> {
+  const read = upload.format === 'csv' ? csvLines() : jsonLines()
+  try {
+    for await (const text of texts(upload.path)) yield read.push(text)
+    yield read.end()
+  } catch (error) {
+    if (error instanceof CsvError) throw refused(`Line ${error.line} of the file ${error.message}`)
+    throw error
+  }
+}
+
+interface LineReader {
+  push(text: string): FileLine[]
+  end(): FileLine[]
+}
+
+async function* texts(path: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  try {
+    for await (const chunk of createReadStream(path))
+      yield decoder.decode(chunk as Uint8Array, { stream: true })
+    yield decoder.decode()
+  } catch (error) {
+    if (error instanceof TypeError) throw refused('The file is not UTF-8')
+    throw error
+  }
+}
+
+function csvLines(): LineReader {
+  const reader = new CsvReader()
+  let head: readonly string[] | null = null
+  const take = (records: ReturnType<CsvReader['push']>): FileLine[] =>
+    records.flatMap(({ line, cells }): FileLine[] => {
+      if (head === null) {
+        head = checkHead(cells)
+        return []
+      }
+      if (cells.length !== head.length)
+        return [{ line, fields: `has ${cells.length} cells instead of ${head.length}` }]
+      return [
+        { line, fields: Object.fromEntries(head.map((name, at) => [name, restoreText(cells[at] ?? '')])) },
+      ]
+    })
+  return {
+    push: (text) => take(reader.push(text)),
+    end: () => {
+      const lines = take(reader.end())
+      if (head === null) throw refused('The file has no head line')
+      return lines
+    },
+  }
+}
+
+function checkHead(cells: readonly string[]): readonly string[] {
+  const head = cells.map((cell) => cell.trim())
+  const known: readonly string[] = ORDER_COLUMNS
+  const unknown = head.find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw refused(`The file has the unknown column ${JSON.stringify(unknown.slice(0, 100))}`)
+  const missing = ORDER_COLUMNS.find((name) => !OPTIONAL.includes(name) && !head.includes(name))
+  if (missing !== undefined) throw refused(`The file has no column ${missing}`)
+  if (new Set(head).size !== head.length) throw refused('The file has a column twice')
+  return head
+}
+
+function jsonLines(): LineReader {
+  let rest = ''
+  let line = 0
+  const take = (text: string): FileLine[] => {
+    line++
+    const trimmed = text.trim()
+    return trimmed === '' ? [] : [{ line, fields: parseLine(trimmed) }]
+  }
+  return {
+    push: (text) => {
+      const parts = (rest + text).split('\n')
+      rest = parts.pop() ?? ''
+      if (rest.length > MOST_LENGTH)
+        throw refused(`Line ${line + parts.length + 1} of the file is longer than ${MOST_LENGTH} characters`)
+      return parts.flatMap(take)
+    },
+    end: () => take(rest),
+  }
+}
+
+function parseLine(text: string): FileLine['fields'] {
+  const reason = checkJson(text)
+  if (reason !== null) return reason
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return 'is not valid JSON'
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'is no JSON object'
+  return value as Record<string, unknown>
+}
+
+function refused(reason: string): KeyturnError {
+  return new KeyturnError('VALIDATION_FAILED', `Correct the file and send it again: ${reason}`, {
+    details: { in: 'body', fields: [{ path: '', reason }] },
+  })
+}

@@ -1,0 +1,284 @@
+/** The lifecycle mapping, uploads of orders, and the comparison of payments with orders. */
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type PaymentStage, startPaymentStage } from '../../stage/payments.js'
+import { differencesOf, reconcile } from '../../stage/reconcile.js'
+import type { ApiKeyPair } from '../../stage/test-api.js'
+
+const HEAD = 'order_id,payment_id,user_reference,network,coin,amount,state,at'
+let stage: PaymentStage
+let key: ApiKeyPair
+let merchantId: string
+
+beforeAll(async () => {
+  stage = await startPaymentStage('bitcoin')
+})
+afterAll(() => stage?.close())
+beforeEach(async () => {
+  merchantId = await stage.api.newMerchant()
+  key = await stage.api.newKey({ merchantId })
+})
+
+const call = (method: string, path: string, body?: unknown, by = key) =>
+  stage.api.call({ method, path: `/api/v1${path}`, key: by, ...(body === undefined ? {} : { body }) })
+const upload = (body: string, type = 'text/csv', headers: Record<string, string> = {}, by = key) =>
+  stage.api.call({
+    method: 'POST',
+    path: '/api/v1/reconciliation/orders',
+    body,
+    key: by,
+    headers: { 'Content-Type': type, ...headers },
+  })
+const csv = (...lines: string[]) => [HEAD, ...lines, ''].join('\r\n')
+const AT = '2026-11-01T10:00:00Z'
+const gate = (name: string, satisfied_by: string[], stuck_after = '15m') => ({
+  gate: name,
+  satisfied_by,
+  stuck_after,
+})
+
+describe('the lifecycle mapping', () => {
+  const gates = [gate('payable', ['pending', 'paid', 'confirmed']), gate('shipped', ['confirmed'], '2h')]
+
+  test('counts versions, which never change', async () => {
+    expect((await call('GET', '/lifecycle-mapping')).json.data).toMatchObject({ version: 0, orders: null })
+    const first = await call('PUT', '/lifecycle-mapping', { gates })
+    expect(first).toMatchObject({ status: 200, json: { data: { version: 1, gates, orders: null } } })
+    expect((await call('PUT', '/lifecycle-mapping', { gates })).json.data.version).toBe(1)
+    const second = await call('PUT', '/lifecycle-mapping', { gates, orders: 'complete' })
+    expect(second.json.data).toMatchObject({ version: 2, orders: 'complete' })
+    expect((await call('GET', '/lifecycle-mapping/1')).json.data).toEqual(first.json.data)
+    expect((await call('GET', '/lifecycle-mapping')).json.data).toEqual(second.json.data)
+    for (const version of ['3', 'x', '99999999999']) {
+      expect((await call('GET', `/lifecycle-mapping/${version}`)).status).toBe(404)
+    }
+    await expect(
+      stage.api.database.sql`UPDATE lifecycle_mappings SET orders = NULL WHERE merchant_id = ${merchantId}`,
+    ).rejects.toThrow('never change')
+  })
+
+  test('is refused with a gate twice, an unknown status, or no duration', async () => {
+    for (const wrong of [
+      [gate('a', ['paid']), gate('a', ['confirmed'])],
+      [gate('a', ['delivered'])],
+      [gate('a', ['paid'], 'soon')],
+      [gate('a', [])],
+      [],
+    ]) {
+      expect((await call('PUT', '/lifecycle-mapping', { gates: wrong })).status).toBe(400)
+    }
+    const reader = await stage.api.newKey({ merchantId, scopes: ['read'] })
+    expect((await call('PUT', '/lifecycle-mapping', { gates }, reader)).status).toBe(403)
+  })
+
+  test('counts each version once when two are stored at the same time', async () => {
+    const answers = await Promise.all(
+      ['1h', '2h', '3h', '4h'].map((after) =>
+        call('PUT', '/lifecycle-mapping', { gates: [gate('a', ['paid'], after)] }),
+      ),
+    )
+    expect(answers.map(({ json }) => json.data.version).sort()).toEqual([1, 2, 3, 4])
+  })
+})
+
+describe('an upload of orders', () => {
+  const line = (order: string, rest = `,,,bitcoin,btc,0.5,paid,${AT}`) => `${order}${rest}`
+  const stored = async () =>
+    (
+      await stage.api.database.sql<{ order_id: string; amount: bigint; state: string }[]>`
+        SELECT order_id, amount, state FROM merchant_orders WHERE merchant_id = ${merchantId} ORDER BY order_id`
+    ).map((row) => `${row.order_id} ${row.amount} ${row.state}`)
+
+  test('stores lines of CSV and names the reason of each that it rejects', async () => {
+    const { status, json } = await upload(
+      csv(
+        line('o-1'),
+        line('o-2', `,,,bitcoin,btc,half,paid,${AT}`),
+        line('"o,\n3"'),
+        line('o-1'),
+        line('o-4', `,,,nowhere,btc,1,paid,${AT}`),
+        line('o-5', `,,,bitcoin,btc,1,delivered,${AT}`),
+        line('o-6', `,,,bitcoin,btc,1,paid,yesterday`),
+        line('o-7', ',,bitcoin'),
+        line("'=1+1"),
+      ),
+    )
+    expect(status).toBe(201)
+    expect(json.data).toMatchObject({ accepted: 2, rejected_count: 7 })
+    const lines = json.data.rejected.map((each: { line: number }) => each.line)
+    expect(lines).toEqual([3, 4, 6, 7, 8, 9, 10])
+    const reasons = json.data.rejected.map((each: { reason: string }) => each.reason).join('\n')
+    expect(reasons).toMatch(
+      /amount.*\n.*control.*\n.*earlier line.*\n.*nowhere.*\n.*no gate.*\n.*instant.*\n.*cells/,
+    )
+    // The quoted line end is a control character, which no order id has.
+    expect(await stored()).toEqual(['=1+1 50000000 paid', 'o-1 50000000 paid'])
+  })
+
+  test('stores lines of NDJSON, and replaces the same order and payment', async () => {
+    const order = { order_id: 'o-1', network: 'bitcoin', coin: 'btc', amount: '0.5', state: 'paid', at: AT }
+    const first = await upload(`${JSON.stringify(order)}\n`, 'application/x-ndjson')
+    expect(first.json.data).toMatchObject({ accepted: 1, rejected: [] })
+    const again = [{ ...order, state: 'confirmed' }, { ...order, amount: 0.5 }, [], { ...order, more: 1 }]
+    const second = await upload(
+      `${again.map((each) => JSON.stringify(each)).join('\n')}\nnot json`,
+      'application/x-ndjson; charset=utf-8',
+    )
+    expect(second.json.data).toMatchObject({ accepted: 1, rejected_count: 4 })
+    expect(second.json.data.rejected.map((each: { line: number }) => each.line)).toEqual([2, 3, 4, 5])
+    expect(await stored()).toEqual(['o-1 50000000 confirmed'])
+  })
+
+  test('refuses other media types, files that are none, and what is too large', async () => {
+    expect(await upload('{}', 'application/json')).toMatchObject({
+      status: 415,
+      json: { error: { code: 'UNSUPPORTED_MEDIA_TYPE' } },
+    })
+    for (const file of ['', 'order_id\r\n', `${HEAD},more\r\n`, csv('"o-1'), `${HEAD},coin\r\n`]) {
+      const { status, json } = await upload(file)
+      expect({ file, status, code: json.error?.code }).toEqual({
+        file,
+        status: 400,
+        code: 'VALIDATION_FAILED',
+      })
+    }
+    expect(await stored()).toEqual([])
+    const stranger = await stage.api.newKey({ merchantId, scopes: ['read'] })
+    expect((await upload(csv(line('o-1')), 'text/csv', {}, stranger)).status).toBe(403)
+  })
+
+  test('refuses a body that another one was signed for', async () => {
+    const { status, json } = await stage.api.call({
+      method: 'POST',
+      path: '/api/v1/reconciliation/orders',
+      key,
+      body: csv(line('o-1')),
+      signedBody: csv(line('o-2')),
+      headers: { 'Content-Type': 'text/csv' },
+    })
+    expect({ status, code: json.error.code }).toEqual({ status: 401, code: 'INVALID_SIGNATURE' })
+  })
+
+  test('answers a repeated upload with the first answer', async () => {
+    const headers = { 'Idempotency-Key': 'orders-of-monday' }
+    const first = await upload(csv(line('o-1')), 'text/csv', headers)
+    const second = await upload(csv(line('o-1')), 'text/csv', headers)
+    expect(second.json).toEqual(first.json)
+    expect(second.headers.get('Idempotent-Replayed')).toBe('true')
+    expect((await upload(csv(line('o-2')), 'text/csv', headers)).json.error.code).toBe('IDEMPOTENCY_CONFLICT')
+  })
+
+  test('takes lines that are split between pieces of the file, in any number', async () => {
+    const lines = Array.from({ length: 12_000 }, (_, at) => line(`"order ""${at}"""`))
+    const { json } = await upload(csv(...lines, line('"order ""7"""')))
+    expect(json.data).toMatchObject({ accepted: 12_000, rejected: [{ line: 12_002 }] })
+  })
+})
+
+describe('the comparison', () => {
+  const own = () => stage.api.merchantId
+  const ownKey = () => stage.api.key
+  const compare = () =>
+    reconcile(stage.api.database.sql, stage.api.dependencies.networks, own(), { scope: ['orders'] })
+  const order = async (...lines: string[]) => {
+    await stage.api.database.sql`DELETE FROM merchant_orders WHERE merchant_id = ${own()}`
+    const { json } = await upload(csv(...lines), 'text/csv', {}, ownKey())
+    expect(json.data).toMatchObject({ accepted: lines.length, rejected: [] })
+  }
+  const map = async (mapping: object) =>
+    expect((await call('PUT', '/lifecycle-mapping', mapping, ownKey())).status).toBe(200)
+  /** Opens a payment of 1 btc and pays it. */
+  const paid = async (fields: Readonly<Record<string, unknown>>, blocks: number) => {
+    const payment = await stage.open(fields)
+    stage.send(payment.address, payment.amount ?? '1')
+    await stage.look()
+    if (blocks > 0) await stage.mine(blocks)
+    return payment.payment_id
+  }
+
+  test('finds nothing where every order has its payments, one to one and n to one either way', async () => {
+    await map({ gates: [gate('seen', ['paid', 'confirmed']), gate('shipped', ['confirmed'])] })
+    const one = await paid({ order_id: 'a-1' }, 4)
+    const shared = await paid({ order_id: 'a-2', user_reference: 'user-2' }, 4)
+    await paid({ order_id: 'a-4', amount: '0.3' }, 4)
+    await paid({ order_id: 'a-4', amount: '0.7' }, 4)
+    await stage.open({ order_id: 'a-1b' }).then(({ payment_id }) => stage.expire(payment_id))
+    await paid({ order_id: 'a-1b' }, 4)
+    await order(
+      `a-1,${one},user-1,bitcoin,btc,1,shipped,${AT}`,
+      `a-2,${shared},user-2,bitcoin,btc,0.4,shipped,${AT}`,
+      `a-3,${shared},,bitcoin,btc,0.6,shipped,${AT}`,
+      `a-4,,,bitcoin,btc,1,seen,${AT}`,
+      `a-1b,,,bitcoin,btc,1,shipped,${AT}`,
+    )
+    const run = await compare()
+    expect(differencesOf(run)).toEqual([])
+    expect(run.checks.map(({ name, examined }) => `${name} ${examined}`)).toEqual(['orders 4', 'lifecycle 0'])
+  })
+
+  test('names each mismatched field with both values', async () => {
+    await map({ gates: [gate('shipped', ['confirmed'])] })
+    const one = await paid({ order_id: 'b-1' }, 4)
+    const two = await paid({ order_id: 'b-2' }, 4)
+    const unpaid = (await stage.open({ order_id: 'b-5' })).payment_id
+    await order(
+      `b-1,${one},user-9,bitcoin,btc,1.5,shipped,${AT}`,
+      `b-2,${two},,ethereum,eth,1,shipped,${AT}`,
+      `b-3,pay_gone,,bitcoin,btc,1,shipped,${AT}`,
+      `b-4,,,bitcoin,btc,2,shipped,${AT}`,
+      `b-5,,,bitcoin,btc,1,shipped,${AT}`,
+      `b-6,,,bitcoin,btc,1,shipped,${AT}`,
+    )
+    await stage.api.database.sql`UPDATE payments SET order_id = 'b-6' WHERE id = ${unpaid}`
+    const run = await compare()
+    expect(differencesOf(run).sort()).toEqual([
+      'orders: order b-1 amount 1.5 1',
+      'orders: order b-1 user_reference user-9 user-1',
+      'orders: order b-2 coin eth btc',
+      'orders: order b-2 network ethereum bitcoin',
+      'orders: order b-3 payment pay_gone null',
+      'orders: order b-4 payment a payment of 2 null',
+      'orders: order b-5 payment a payment of 1 null',
+      'orders: order b-6 state shipped (confirmed) pending',
+    ])
+    expect(run.checks[0]?.differences[0]).toMatchObject({ order_id: 'b-1', network: 'bitcoin', coin: 'btc' })
+  })
+
+  test('takes a state for due only after its time, and an unconfirmed payment as well', async () => {
+    await map({ gates: [gate('shipped', ['confirmed'], '1h')] })
+    const one = await paid({ order_id: 'c-1' }, 0)
+    await order(`c-1,${one},,bitcoin,btc,1,shipped,${new Date().toISOString()}`)
+    const early = await compare()
+    expect(early.status).toBe('clean')
+    expect(early.checks.map(({ expected }) => expected.map(({ subject }) => subject.id))).toEqual([
+      ['c-1'],
+      [one],
+    ])
+    await map({ gates: [gate('shipped', ['confirmed'], '1ms')] })
+    expect(differencesOf(await compare())).toEqual([
+      'orders: order c-1 state shipped (confirmed) paid',
+      `lifecycle: payment ${one} status confirmed paid`,
+    ])
+    await stage.mine(4)
+    expect((await compare()).status).toBe('clean')
+  })
+
+  test('reports a payment without an order only where orders are complete', async () => {
+    const gates = [gate('shipped', ['confirmed'], '1h')]
+    const one = await paid({ order_id: 'd-1' }, 4)
+    await order(`d-1,,,bitcoin,btc,1,shipped,${AT}`)
+    await map({ gates })
+    expect((await compare()).status).toBe('clean')
+    await map({ gates, orders: 'complete' })
+    const run = await compare()
+    const all = [...(run.checks[0]?.differences ?? []), ...(run.checks[0]?.expected ?? [])]
+    expect(run.checks[0]?.differences).toEqual([])
+    expect(all.map(({ field }) => field)).not.toContain('state')
+    expect(all.map(({ subject }) => subject.id)).not.toContain(one)
+    expect(all.length).toBeGreaterThan(3)
+    await map({ gates: [gate('shipped', ['confirmed'], '1ms')], orders: 'complete' })
+    expect(differencesOf(await compare()).every((each) => / payment pay_\w+ order null /.test(each))).toBe(
+      true,
+    )
+  })
+})
