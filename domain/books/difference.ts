@@ -93,13 +93,6 @@ export interface DifferenceAbout {
   readonly user_reference?: string | null
 }
 
-/** A difference, and the exception that it raises. */
-export interface FoundDifference {
-  readonly difference: Difference
-  /** `null`: a drift of the books. */
-  readonly about: DifferenceAbout | null
-}
-
 /** Differences of a check that are stored. Further ones are counted. */
 export const MOST_STORED_DIFFERENCES = 10_000
 /** Things not yet due of a check that are stored. Further ones are counted. */
@@ -107,7 +100,9 @@ export const MOST_STORED_EXPECTED = 1_000
 
 /** Collects what a check finds: counts everything, and keeps what will be stored. */
 export class Findings {
-  readonly differences: FoundDifference[] = []
+  readonly differences: Difference[] = []
+  /** The exception that each of the differences raises. `null`: a drift of the books. */
+  readonly about: (DifferenceAbout | null)[] = []
   readonly expected: Difference[] = []
   differenceCount = 0
   expectedCount = 0
@@ -122,7 +117,9 @@ export class Findings {
   differ(difference: Difference, about: DifferenceAbout | null = null): void {
     if (this.#isOutside(difference)) return
     this.differenceCount++
-    if (this.differences.length < MOST_STORED_DIFFERENCES) this.differences.push({ difference, about })
+    if (this.differences.length >= MOST_STORED_DIFFERENCES) return
+    this.differences.push(difference)
+    this.about.push(about)
   }
 
   /** Adds what is not due yet. */

@@ -1,6 +1,6 @@
 /** Moves a run of the reconciliation: plans its checks, stores what each found, and ends it. */
 
-import type { CheckName, Findings, FoundDifference } from '../../../domain/books/difference.js'
+import type { CheckName, Difference, DifferenceAbout, Findings } from '../../../domain/books/difference.js'
 import { inTransaction, json, type Sql, type Transaction } from '../../connect.js'
 import type { ReconciliationRow, RunBlock } from './run-row.js'
 
@@ -71,9 +71,8 @@ export async function storeCheck(
           finished_at = clock_timestamp()
       WHERE run_id = ${id} AND name = ${name} AND finished_at IS NULL`
     if (count === 0) return
-    await insertDifferences(tx, id, name, true, findings.differences)
-    const expected = findings.expected.map((difference) => ({ difference, about: null }))
-    await insertDifferences(tx, id, name, false, expected)
+    await insertDifferences(tx, id, name, true, findings.differences, findings.about)
+    await insertDifferences(tx, id, name, false, findings.expected, [])
     await tx`
       UPDATE reconciliation_runs
       SET touched_at = clock_timestamp(), blocks = blocks || ${json(tx, block === undefined ? [] : [block])}::jsonb
@@ -109,10 +108,13 @@ async function insertDifferences(
   id: string,
   name: CheckName,
   due: boolean,
-  differences: readonly FoundDifference[],
+  differences: readonly Difference[],
+  about: readonly (DifferenceAbout | null)[],
 ): Promise<void> {
   for (let start = 0; start < differences.length; start += ROWS) {
-    const rows = differences.slice(start, start + ROWS)
+    const rows = differences
+      .slice(start, start + ROWS)
+      .map((difference, at) => ({ difference, about: about[start + at] ?? null }))
     await tx`
       INSERT INTO reconciliation_differences (run_id, check_name, due, number, data, about)
       SELECT ${id}, ${name}, ${due}, ${start}::integer + place, data -> 'difference', nullif(data -> 'about', 'null')
