@@ -2,6 +2,9 @@
 
 import { registerBalanceTotalsRoute } from './books/balance-totals.js'
 import { registerBalanceRoutes } from './books/balances.js'
+import { registerExceptionDecisionRoutes } from './books/exception-decisions.js'
+import { registerExceptionResolutionRoute } from './books/exception-resolutions.js'
+import { registerExceptionRoutes } from './books/exceptions.js'
 import { registerExportJobRoutes } from './books/export-jobs.js'
 import { registerExportRoutes } from './books/exports.js'
 import { registerOrderRoutes } from './books/orders.js'
@@ -51,6 +54,9 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerCashierSessionRoutes(app, dependencies)
   registerDepositRoutes(app, dependencies)
   registerEventRoutes(app, dependencies)
+  registerExceptionRoutes(app, dependencies)
+  registerExceptionDecisionRoutes(app, dependencies)
+  registerExceptionResolutionRoute(app, dependencies)
   // Before the streams: `jobs` is no dataset.
   registerExportJobRoutes(app, dependencies)
   registerExportRoutes(app, dependencies)

@@ -38,6 +38,7 @@ import type { StatsWindow, WebhookStats } from '../wire/webhook-stats.js'
 import type { NewWhitelistEntry, WhitelistEntry, WhitelistFilter } from '../wire/whitelist.js'
 import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
+import { exceptionCalls } from './exceptions.js'
 import { exportCalls } from './exports.js'
 import { paymentCalls } from './payments.js'
 import { payoutCalls } from './payouts.js'
@@ -134,6 +135,7 @@ export function createClient(options: ClientOptions) {
       /** Reads how a month (`2026-11`) settled: float, and times of deposits and withdrawals. */
       settlement: (query: SettlementQuery) => page<SettlementReport>('/reports/settlement', query),
     },
+    exceptions: exceptionCalls(calls),
     reconciliation: reconciliationCalls(calls),
     periods: {
       /** Lists the months of the books, the newest first. */

@@ -44,6 +44,22 @@ export type {
   WithdrawalStatusChanged,
 } from '../wire/event.js'
 export type {
+  Exception,
+  ExceptionAssignment,
+  ExceptionBulk,
+  ExceptionBulkDone,
+  ExceptionComment,
+  ExceptionDecision,
+  ExceptionFilter,
+  ExceptionKind,
+  ExceptionStatus,
+  ExceptionWithHistory,
+  MoveJournal,
+  NewDispute,
+  NewExceptionComment,
+  WriteOffJournal,
+} from '../wire/exception.js'
+export type {
   ExportDatasetName,
   ExportFormatName,
   ExportJob,

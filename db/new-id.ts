@@ -30,6 +30,7 @@ export type IdPrefix =
   | 'pol'
   | 'wla'
   | 'rel'
+  | 'rsl'
   | 'wsc'
   | 'fir'
   | 'fil'

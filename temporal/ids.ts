@@ -48,6 +48,7 @@ export const CONTROL_CHANGE_WORKFLOW = {
   policy: 'policyChange',
   whitelist: 'whitelist',
   deposit_release: 'depositRelease',
+  exception_resolution: 'exceptionResolution',
   period_close: 'periodClose',
   period_reopen: 'periodReopen',
 } as const

@@ -241,6 +241,7 @@ const CONTROL_CHANGE_NAME: Readonly<Record<ControlChangeKind, string>> = {
   policy: 'Policy',
   whitelist: 'Whitelist',
   deposit_release: 'Release of a deposit',
+  exception_resolution: 'Resolution of an exception',
   period_close: 'Close of a period',
   period_reopen: 'Re-opening of a period',
 }

@@ -7,8 +7,10 @@ import { z } from 'zod'
 import {
   type AnyIntent,
   type DepositReleaseIntent,
+  type ExceptionResolutionIntent,
   INTENT_KINDS,
   type Intent,
+  JOURNAL_RESOLUTIONS,
   type PeriodCloseIntent,
   type PeriodReopenIntent,
   type PolicyIntent,
@@ -126,6 +128,32 @@ const periodIntent: z.ZodType<PeriodCloseIntent | PeriodReopenIntent> = z
   ])
   .meta({ id: 'PeriodIntent', description: 'The close or re-opening of a period, as approvers sign it.' })
 
+const exceptionResolutionIntent: z.ZodType<ExceptionResolutionIntent> = z
+  .object({
+    version: z.literal(1),
+    kind: z.literal('exception_resolution'),
+    merchant: z.string(),
+    request: z.string(),
+    exception: z.string(),
+    exception_kind: z.string(),
+    exception_reason: z.string(),
+    resolution: z.enum(JOURNAL_RESOLUTIONS),
+    network: z.string(),
+    asset,
+    amount: baseUnits,
+    from_user_reference: z.string().nullable(),
+    to_user_reference: z.string().nullable(),
+    address_id: z.string().nullable(),
+    address: z.string().nullable(),
+    comment: z.string(),
+    cool_down_seconds: z.int(),
+    ...requested,
+  })
+  .meta({
+    id: 'ExceptionResolutionIntent',
+    description: 'The resolution of an exception by a journal, as approvers sign it.',
+  })
+
 const hash = z
   .string()
   .meta({ description: 'Hex SHA-256 of "keyturn-intent-v1\\n" and the RFC 8785 form of `intent`.' })
@@ -141,6 +169,7 @@ export const MovementIntentAnswer = answerOf('MovementIntent', payoutIntent)
 export const BatchIntentAnswer = answerOf('BatchIntent', payoutIntent)
 export const PolicyIntentAnswer = answerOf('PolicyChangeIntent', policyIntent)
 export const WhitelistIntentAnswer = answerOf('WhitelistEntryIntent', whitelistIntent)
+export const ResolutionIntentAnswer = answerOf('ExceptionResolutionRequestIntent', exceptionResolutionIntent)
 export const ReleaseIntentAnswer = answerOf('DepositReleaseRequestIntent', depositReleaseIntent)
 
 export const PeriodIntentAnswer = answerOf('PeriodChangeIntent', periodIntent)

@@ -32,3 +32,11 @@ export async function whitelist(input: ControlChangeInput): Promise<ControlChang
 export async function depositRelease(input: ControlChangeInput): Promise<ControlChangeState> {
   return followControlChange(input, 'Release of a deposit', advanceControlChange)
 }
+
+/**
+ * Follows the resolution of an exception by a journal, until two people have approved it or it can no longer be
+ * approved.
+ */
+export async function exceptionResolution(input: ControlChangeInput): Promise<ControlChangeState> {
+  return followControlChange(input, 'Resolution of an exception', advanceControlChange)
+}

@@ -3,7 +3,7 @@
 export { batch } from './batch.js'
 export { chainWatcher } from './chain-watcher.js'
 export { consolidation } from './consolidation.js'
-export { depositRelease, policyChange, whitelist } from './control-change.js'
+export { depositRelease, exceptionResolution, policyChange, whitelist } from './control-change.js'
 export { deposit } from './deposit.js'
 export { exportJob } from './export-job.js'
 export { payment } from './payment.js'

@@ -2,6 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { WorkflowHandle } from '@temporalio/client'
+import { findResolution, lockResolutionSubject } from '../../db/books/exceptions/propose-resolution.js'
 import { findPeriodChange, lockPeriodSubject } from '../../db/books/periods/find-period-change.js'
 import { inTransaction, type Sql } from '../../db/connect.js'
 import type { LockSubject } from '../../db/controls/approvals/approval-subject.js'
@@ -21,6 +22,7 @@ import {
   PeriodIntentAnswer,
   PolicyIntentAnswer,
   ReleaseIntentAnswer,
+  ResolutionIntentAnswer,
   WhitelistIntentAnswer,
   WithdrawalIntentAnswer,
 } from '../../wire/intent.js'
@@ -90,6 +92,13 @@ const APPROVABLES: readonly Approvable[] = [
     path: '/deposits/releases/{id}',
     view: ReleaseIntentAnswer,
     ...change('deposit_release'),
+  },
+  {
+    path: '/exceptions/{id}',
+    view: ResolutionIntentAnswer,
+    find: findResolution,
+    lock: lockResolutionSubject,
+    startSoon: startControlChangeSoon,
   },
   {
     path: '/periods/{period}',

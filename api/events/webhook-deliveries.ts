@@ -55,14 +55,14 @@ export function registerWebhookDeliveryRoutes(app: ApiApp, { sql }: ApiDependenc
     const { page, limit, cursor, ...filter } = c.req.valid('query')
     const query = { page, limit, cursor }
     const rows = await listDeliveries(sql, c.get('merchantId'), filter, toSlice(query))
-    return c.json(successPage(toPage(query, rows, view, (row) => row.id)), 200)
+    return c.json(successPage(toPage(query, rows, deliveryView, (row) => row.id)), 200)
   })
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param')
     const row = await getDelivery(sql, c.get('merchantId'), id)
     if (!row) throw notFound('webhook delivery', id)
-    return c.json(success(view(row)), 200)
+    return c.json(success(deliveryView(row)), 200)
   })
 
   app.openapi(again, async (c) => {
@@ -78,13 +78,14 @@ export function registerWebhookDeliveryRoutes(app: ApiApp, { sql }: ApiDependenc
       })
       const row = await getDelivery(tx, merchantId, id)
       if (!row) throw notFound('webhook delivery', id)
-      return keepAnswer(c, tx, 202, success(view(row)))
+      return keepAnswer(c, tx, 202, success(deliveryView(row)))
     })
     return c.json(body, 202)
   })
 }
 
-function view(row: DeliveryRow): WebhookDelivery {
+/** Returns a delivery as the API shows it. */
+export function deliveryView(row: DeliveryRow): WebhookDelivery {
   return {
     id: row.id,
     event_id: row.event_id,

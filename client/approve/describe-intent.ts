@@ -4,6 +4,7 @@ import { assertNever } from '../../domain/assert-never.js'
 import type {
   AnyIntent,
   DepositReleaseIntent,
+  ExceptionResolutionIntent,
   Intent,
   PeriodCloseIntent,
   PeriodReopenIntent,
@@ -55,6 +56,8 @@ export function subjectOf(intent: AnyIntent): string {
       return intent.entry
     case 'deposit_release':
       return intent.release
+    case 'exception_resolution':
+      return intent.exception
     case 'period_close':
     case 'period_reopen':
       return intent.period
@@ -77,6 +80,8 @@ function describe(intent: AnyIntent): string[] {
       return describeWhitelist(intent)
     case 'deposit_release':
       return describeRelease(intent)
+    case 'exception_resolution':
+      return describeResolution(intent)
     case 'period_close':
       return describeClose(intent)
     case 'period_reopen':
@@ -141,6 +146,29 @@ function describeReopening(intent: PeriodReopenIntent): string[] {
     `RE-OPENING of ${visibleText(intent.period)}`,
     `  books     ${visibleText(intent.hash)}`,
     `  reason    ${visibleText(intent.reason)}`,
+  ]
+}
+
+function describeResolution(intent: ExceptionResolutionIntent): string[] {
+  const amount = `${formatAmount(BigInt(intent.amount), intent.asset.decimals)} ${visibleText(intent.asset.coin)}`
+  const party = (reference: string | null) =>
+    reference === null ? 'the merchant’s own account' : visibleText(reference)
+  const moves =
+    intent.resolution === 'write_off'
+      ? [
+          `  writes off ${amount} of ${value(intent.address)} (${value(intent.address_id)})`,
+          `  paid by   ${party(null)}`,
+        ]
+      : [
+          `  moves     ${amount} from ${party(intent.from_user_reference)}`,
+          `  to        ${party(intent.to_user_reference)}`,
+        ]
+  return [
+    `${intent.resolution} of exception ${visibleText(intent.exception)} (${visibleText(intent.exception_kind)})`,
+    ...moves,
+    `  network   ${visibleText(intent.network)}`,
+    `  exception ${visibleText(intent.exception_reason)}`,
+    `  comment   ${visibleText(intent.comment)}`,
   ]
 }
 

@@ -2,7 +2,12 @@
 
 import { z } from 'zod'
 import { ACCOUNT_CLASSES } from '../../domain/books/period-books.js'
-import { type AnyIntent, INTENT_KINDS, intentHash } from '../../domain/controls/intent.js'
+import {
+  type AnyIntent,
+  INTENT_KINDS,
+  intentHash,
+  JOURNAL_RESOLUTIONS,
+} from '../../domain/controls/intent.js'
 import { visibleText } from '../../domain/visible-text.js'
 import { callApi } from './call-api.js'
 import type { Credentials } from './credentials.js'
@@ -116,6 +121,29 @@ const reopeningSchema = z.strictObject({
   cool_down_seconds: z.int().min(0),
   ...asked,
 })
+const resolutionSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('exception_resolution'),
+  request: z.string(),
+  exception: z.string(),
+  exception_kind: z.string(),
+  exception_reason: z.string(),
+  resolution: z.enum(JOURNAL_RESOLUTIONS),
+  network: z.string(),
+  asset: z.strictObject({
+    coin: z.string(),
+    contract: z.string().nullable(),
+    decimals: z.int().min(0).max(36),
+  }),
+  amount: digits,
+  from_user_reference: z.string().nullable(),
+  to_user_reference: z.string().nullable(),
+  address_id: z.string().nullable(),
+  address: z.string().nullable(),
+  comment: z.string(),
+  cool_down_seconds: z.int().min(0),
+  ...asked,
+})
 /** Kinds of intents that each path may hold. */
 const KINDS_OF: Readonly<Record<string, readonly AnyIntent['kind'][]>> = {
   withdrawals: ['withdrawal'],
@@ -124,6 +152,7 @@ const KINDS_OF: Readonly<Record<string, readonly AnyIntent['kind'][]>> = {
   'policy/changes': ['policy'],
   'whitelist/addresses': ['whitelist'],
   'deposits/releases': ['deposit_release'],
+  exceptions: ['exception_resolution'],
   periods: ['period_close', 'period_reopen'],
 }
 /** Kinds of intents that an id without a path may name. */
@@ -134,6 +163,7 @@ const intentSchema = z.union([
   policySchema,
   whitelistSchema,
   releaseSchema,
+  resolutionSchema,
   closeSchema,
   reopeningSchema,
 ])
@@ -151,7 +181,7 @@ export interface FetchedIntent {
  * Fetches an intent.
  *
  * @param id - The id of a withdrawal or a batch, or a path such as `policy/changes/pol_1`,
- * `whitelist/addresses/wla_1`, `deposits/releases/rel_1`, `periods/2026-11`.
+ * `whitelist/addresses/wla_1`, `deposits/releases/rel_1`, `exceptions/exc_1`, `periods/2026-11`.
  * @throws Failure when the intent is another one, or has another hash than the platform names.
  */
 export async function fetchIntent(credentials: Credentials, id: string): Promise<FetchedIntent> {

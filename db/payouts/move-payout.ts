@@ -18,6 +18,7 @@ import { appendEvent } from '../events/log/append-event.js'
 import { followPart } from './batches/follow-part.js'
 import { appendMovementEvent } from './movements/movement-view.js'
 import type { PayoutRow } from './payout-row.js'
+import { followRefund } from './withdrawals/follow-refund.js'
 import {
   toStatusChanged,
   toWithdrawalView,
@@ -101,6 +102,7 @@ export async function movePayout(
       WITH audit AS (${audit}), moved AS (${update}) ${withdrawalViewQuery(tx, tx`moved`)}`
     if (!moved) throw new Error(`Withdrawal ${row.id} does not exist`)
     await appendStatusEvent(tx, networks, moved, previous)
+    if (isWithdrawalFinal(move.to)) await followRefund(tx, moved, move.to === 'confirmed')
     return moved
   }
   const [moved] = await tx<PayoutRow[]>`WITH audit AS (${audit}) ${update}`

@@ -23,6 +23,47 @@ export type ExceptionKind = (typeof EXCEPTION_KINDS)[number]
 export const EXCEPTION_SEVERITIES = ['low', 'medium', 'high', 'critical'] as const
 export type ExceptionSeverity = (typeof EXCEPTION_SEVERITIES)[number]
 
+export const EXCEPTION_STATUSES = ['open', 'in_progress', 'resolved'] as const
+export type ExceptionStatus = (typeof EXCEPTION_STATUSES)[number]
+
+/**
+ * Transitions of an exception.
+ *
+ * ```
+ * open ──► in_progress    assigned, or a resolution waits for approvals or for its withdrawal
+ * in_progress ──► open    that resolution was rejected or failed, and no person owns the exception
+ * open, in_progress ──► resolved
+ * ```
+ *
+ * `resolved` is final. The same cause may come again, and then it has another exception.
+ */
+export const EXCEPTION_TRANSITIONS: Readonly<Record<ExceptionStatus, readonly ExceptionStatus[]>> = {
+  open: ['in_progress', 'resolved'],
+  in_progress: ['open', 'resolved'],
+  resolved: [],
+}
+
+/** Statuses in which an exception still needs a person. Queries write the set with `members`. */
+export const STANDING_EXCEPTIONS: Readonly<Record<ExceptionStatus, boolean>> = {
+  open: true,
+  in_progress: true,
+  resolved: false,
+}
+
+/**
+ * How an exception was resolved. `none`: by a person, without a journal. `cause_gone`: by the platform, because
+ * the cause ended. The others moved money.
+ */
+export const EXCEPTION_RESOLUTIONS = [
+  'none',
+  'credit',
+  're_attribute',
+  'write_off',
+  'refund',
+  'cause_gone',
+] as const
+export type ExceptionResolution = (typeof EXCEPTION_RESOLUTIONS)[number]
+
 interface Terms {
   readonly severity: ExceptionSeverity
   /** Hours from the raising until it must be resolved. `KEYTURN_EXCEPTION_DUE` overrides them. */

@@ -1,6 +1,6 @@
 /**
- * Lists the states of a control change (policy, whitelist entry, release of a deposit, close or re-opening of a
- * period) and its transitions.
+ * Lists the states of a control change (policy, whitelist entry, release of a deposit, resolution of an exception,
+ * close or re-opening of a period) and its transitions.
  */
 
 export const CONTROL_CHANGE_STATES = [
@@ -15,7 +15,13 @@ export const CONTROL_CHANGE_STATES = [
 
 export type ControlChangeState = (typeof CONTROL_CHANGE_STATES)[number]
 
-export type ControlChangeKind = 'policy' | 'whitelist' | 'deposit_release' | 'period_close' | 'period_reopen'
+export type ControlChangeKind =
+  | 'policy'
+  | 'whitelist'
+  | 'deposit_release'
+  | 'exception_resolution'
+  | 'period_close'
+  | 'period_reopen'
 
 /**
  * Transitions of a control change.

@@ -144,12 +144,43 @@ export interface PeriodReopenIntent extends ControlIntent {
   readonly reason: string
 }
 
+/** Resolutions of an exception that post a journal. */
+export const JOURNAL_RESOLUTIONS = ['credit', 're_attribute', 'write_off'] as const
+export type JournalResolution = (typeof JOURNAL_RESOLUTIONS)[number]
+
+/** The resolution of an exception by a journal. */
+export interface ExceptionResolutionIntent extends ControlIntent {
+  readonly kind: 'exception_resolution'
+  /** Id of the request. */
+  readonly request: string
+  /** Id of the exception. */
+  readonly exception: string
+  /** What the exception says, as it stood when this was requested. */
+  readonly exception_kind: string
+  readonly exception_reason: string
+  readonly resolution: JournalResolution
+  /** Chain id in the form of CAIP-2. */
+  readonly network: string
+  readonly asset: IntentAsset
+  /** Amount in base units. */
+  readonly amount: string
+  /** User who pays. `null`: the merchant's own account, which also bears what is written off. */
+  readonly from_user_reference: string | null
+  /** User who receives. `null`: the merchant's own account or, of a write-off, no one. */
+  readonly to_user_reference: string | null
+  /** Address whose coins are written off. `null` for the other resolutions. */
+  readonly address_id: string | null
+  readonly address: string | null
+  readonly comment: string
+}
+
 /** Everything that two people can sign. */
 export type AnyIntent =
   | Intent
   | PolicyIntent
   | WhitelistIntent
   | DepositReleaseIntent
+  | ExceptionResolutionIntent
   | PeriodCloseIntent
   | PeriodReopenIntent
 

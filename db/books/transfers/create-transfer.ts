@@ -11,8 +11,8 @@ import { readPolicy } from '../../controls/policy/read-policy.js'
 import { appendEvents } from '../../events/log/append-events.js'
 import { newId } from '../../new-id.js'
 import { requireEnabledRail } from '../../payouts/require-rail.js'
+import { balanceChanged } from '../balances/balance-changed.js'
 import { postJournal } from '../ledger/post-journal.js'
-import { accountChanged } from './account-changed.js'
 import { insufficient, requireFunds } from './require-funds.js'
 import { type NewTransfer, type TransferRow, toTransferView } from './transfer-row.js'
 
@@ -56,10 +56,19 @@ export async function createTransfer(tx: Transaction, request: NewTransfer): Pro
   const journalId = await post(tx, request, row.id)
   await tx`UPDATE transfers SET journal_id = ${journalId} WHERE id = ${row.id}`
   const view = toTransferView({ ...row, journal_id: journalId })
+  const change = {
+    merchantId,
+    network: network.name,
+    coin: coin.name,
+    decimals: coin.decimals,
+    reserved: 0n,
+    subject: row.id,
+    transferId: row.id,
+  }
   await appendEvents(tx, [
     { merchantId, type: 'transfer.created', subject: row.id, data: { ...view } },
-    await accountChanged(tx, request, row.id, request.from, -amount),
-    await accountChanged(tx, request, row.id, request.to, amount),
+    await balanceChanged(tx, { ...change, party: request.from, available: -amount }),
+    await balanceChanged(tx, { ...change, party: request.to, available: amount }),
   ])
   await appendAudit(tx, {
     merchantId,

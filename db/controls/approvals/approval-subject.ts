@@ -11,6 +11,7 @@ export type ApprovalSubjectType =
   | 'policy'
   | 'whitelist'
   | 'deposit_release'
+  | 'exception_resolution'
   | 'period_close'
   | 'period_reopen'
 

@@ -5,6 +5,7 @@ import type { Networks } from '../../../domain/chain/network.js'
 import { FOUR_EYES } from '../../../domain/controls/approval.js'
 import { type ControlChangeState, isControlChangeSettled } from '../../../domain/controls/control-change.js'
 import { KeyturnError } from '../../../domain/errors.js'
+import { applyResolution } from '../../books/exceptions/apply-resolution.js'
 import { closePeriod } from '../../books/periods/close-period.js'
 import { isReconciled } from '../../books/periods/is-reconciled.js'
 import { reopenPeriod } from '../../books/periods/reopen-period.js'
@@ -88,6 +89,12 @@ async function approve(
   if (row.kind === 'deposit_release') {
     const to = (await releaseApproved(tx, networks, row)) ? 'effective' : 'superseded'
     await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
+    return
+  }
+  if (row.kind === 'exception_resolution') {
+    const refusal = await applyResolution(tx, networks, row)
+    const to = refusal === null ? 'effective' : 'superseded'
+    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause: refusal ?? cause, effectiveAt: now })
     return
   }
   if (row.kind === 'period_close') {

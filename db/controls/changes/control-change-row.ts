@@ -3,6 +3,7 @@
 import type { ControlChangeKind, ControlChangeState } from '../../../domain/controls/control-change.js'
 import type {
   DepositReleaseIntent,
+  ExceptionResolutionIntent,
   PeriodCloseIntent,
   PeriodReopenIntent,
   PolicyIntent,
@@ -40,12 +41,14 @@ interface RowOf<Kind extends ControlChangeKind, Intent> {
 
 export type PolicyChangeRow = RowOf<'policy', PolicyIntent>
 export type DepositReleaseRow = RowOf<'deposit_release', DepositReleaseIntent>
+export type ExceptionResolutionRow = RowOf<'exception_resolution', ExceptionResolutionIntent>
 export type PeriodCloseRow = RowOf<'period_close', PeriodCloseIntent>
 export type PeriodReopenRow = RowOf<'period_reopen', PeriodReopenIntent>
 export type ControlChangeRow =
   | PolicyChangeRow
   | RowOf<'whitelist', WhitelistIntent>
   | DepositReleaseRow
+  | ExceptionResolutionRow
   | PeriodCloseRow
   | PeriodReopenRow
 

@@ -70,6 +70,8 @@ function titleOf(row: ControlChangeRow): string {
       return `${row.intent.label}: ${row.intent.address}`
     case 'deposit_release':
       return `${row.intent.deposit}: ${row.intent.reason}`
+    case 'exception_resolution':
+      return `${row.intent.exception}: ${row.intent.resolution}`
     case 'period_close':
       return row.intent.period
     case 'period_reopen':

@@ -44,6 +44,7 @@ const NAMES: Readonly<Record<ControlChangeKind, string>> = {
   policy: 'change of the policy',
   whitelist: 'whitelist entry',
   deposit_release: 'release of a deposit',
+  exception_resolution: 'resolution of an exception',
   period_close: 'close of a period',
   period_reopen: 're-opening of a period',
 }

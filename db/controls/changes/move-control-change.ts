@@ -5,6 +5,7 @@ import {
   type ControlChangeState,
 } from '../../../domain/controls/control-change.js'
 import { appendAudit } from '../../audit/append-audit.js'
+import { returnException } from '../../books/exceptions/return-exception.js'
 import { returnPeriod } from '../../books/periods/return-period.js'
 import { json, type Transaction } from '../../connect.js'
 import { appendControlChangeEvent } from './append-control-change-event.js'
@@ -41,6 +42,9 @@ export async function moveControlChange(
     await tx`UPDATE whitelist_entries SET closed_at = ${move.at} WHERE id = ${row.id}`
   }
   if (row.kind === 'period_close' && move.to !== 'effective') await returnPeriod(tx, row)
+  if (row.kind === 'exception_resolution' && move.to !== 'effective') {
+    await returnException(tx, row, move.cause ?? `${move.to} by ${move.actor}`)
+  }
   await appendControlChangeEvent(tx, row, row.state)
   await appendAudit(tx, {
     merchantId: row.merchant_id,

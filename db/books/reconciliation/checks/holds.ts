@@ -43,6 +43,9 @@ export const holds: BooksCheck = {
           -- The fee of a movement, and of a token, is the merchant's own.
           SELECT network, fee_coin, CASE WHEN moves OR coin <> fee_coin THEN '' ELSE holder END, fee_limit
           FROM open_payout WHERE moves OR fee_payer = 'sender'
+          UNION ALL
+          SELECT network, coin, owner, amount FROM exception_holds
+          WHERE merchant_id = ${merchantId} AND released_at IS NULL
         ) each
         GROUP BY network, coin, owner
       ), account AS (

@@ -1,0 +1,100 @@
+/** Books an approved resolution of an exception, once. */
+
+import { knownCoin, type Network, type Networks } from '../../../domain/chain/network.js'
+import type { ExceptionResolutionIntent } from '../../../domain/controls/intent.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import type { Transaction } from '../../connect.js'
+import type { ExceptionResolutionRow } from '../../controls/changes/control-change-row.js'
+import { appendEvents } from '../../events/log/append-events.js'
+import { balanceChanged } from '../balances/balance-changed.js'
+import { type JournalEntry, postJournal } from '../ledger/post-journal.js'
+import { commentException, lockException, requireStanding, resolveException } from './change-exception.js'
+import { requireResolvable } from './require-resolvable.js'
+
+/** Actor of what an approved request does. */
+const ACTOR = 'system:controls'
+
+/**
+ * Posts the journal of a request that the caller has locked and found approved, and resolves its exception.
+ *
+ * @returns `null` once it is booked. Else why nothing was: the exception was resolved meanwhile, or the amount is
+ * no longer there.
+ */
+export async function applyResolution(
+  tx: Transaction,
+  networks: Networks,
+  change: ExceptionResolutionRow,
+): Promise<string | null> {
+  try {
+    await tx.savepoint((point) => book(point, networks, change))
+    return null
+  } catch (error) {
+    if (!(error instanceof KeyturnError) || error.retryable) throw error
+    return `approved, but it cannot be booked (${error.code}): ${error.message}`
+  }
+}
+
+async function book(tx: Transaction, networks: Networks, change: ExceptionResolutionRow): Promise<void> {
+  const { intent, merchant_id: merchantId } = change
+  const row = await lockException(tx, merchantId, intent.exception)
+  requireStanding(row)
+  const actor = { by: intent.initiator, actor: ACTOR }
+  const network = networkOf(networks, intent.network)
+  const coin = knownCoin(network, intent.asset.coin)
+  const amount = BigInt(intent.amount)
+  await requireResolvable(tx, row, {
+    merchantId,
+    network,
+    coin,
+    amount,
+    from: intent.from_user_reference,
+    to: intent.to_user_reference,
+    addressId: intent.address_id,
+  })
+  // Releases first what a dispute holds, so that the journal can move it.
+  await resolveException(tx, row, intent.resolution, actor, { request: change.id })
+  await commentException(tx, row, intent.comment, actor)
+  await postJournal(tx, {
+    merchantId,
+    idempotencyKey: `exception:${row.id}:${change.id}`,
+    type: TYPES[intent.resolution],
+    reference: row.id,
+    entries: entriesOf(intent, { network: network.name, coin: coin.name }, amount),
+  })
+  const shared = {
+    merchantId,
+    network: network.name,
+    coin: coin.name,
+    decimals: coin.decimals,
+    reserved: 0n,
+    subject: row.id,
+  }
+  const from = { ...shared, party: intent.from_user_reference, available: -amount }
+  const to = { ...shared, party: intent.to_user_reference, available: amount }
+  const changed = intent.resolution === 'write_off' ? [from] : [from, to]
+  await appendEvents(tx, await Promise.all(changed.map((each) => balanceChanged(tx, each))))
+}
+
+function networkOf(networks: Networks, caip2: string): Network {
+  const network = [...networks.values()].find((each) => each.caip2 === caip2)
+  if (!network) throw new KeyturnError('UNSUPPORTED_NETWORK', `The network ${caip2} is not enabled any more`)
+  return network
+}
+
+/** Types of journals. The totals of accounts count `transfer…` as transferred, and the others as withdrawn. */
+const TYPES: Readonly<Record<ExceptionResolutionIntent['resolution'], string>> = {
+  credit: 'transfer.credit',
+  re_attribute: 'transfer.re_attribute',
+  write_off: 'exception.written_off',
+}
+
+function entriesOf(
+  intent: ExceptionResolutionIntent,
+  asset: { readonly network: string; readonly coin: string },
+  amount: bigint,
+): JournalEntry[] {
+  const payer: JournalEntry = { ...asset, kind: 'available', owner: intent.from_user_reference ?? '', amount }
+  return intent.address_id === null
+    ? [payer, { ...asset, kind: 'available', owner: intent.to_user_reference ?? '', amount: -amount }]
+    : [{ ...asset, kind: 'chain', owner: intent.address_id, amount: -amount }, payer]
+}

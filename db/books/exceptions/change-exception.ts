@@ -1,0 +1,189 @@
+/** Changes exceptions as a person asks: assigns, comments and resolves them, each with history and audit entry. */
+
+import {
+  EXCEPTION_TRANSITIONS,
+  type ExceptionResolution,
+  type ExceptionStatus,
+} from '../../../domain/books/exception.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import { json, type Transaction } from '../../connect.js'
+import { releaseHolds } from './dispute-holds.js'
+import type { ExceptionRow } from './exception-row.js'
+import { exceptionNotFound } from './list-exceptions.js'
+
+/** Row that is locked, with what a decision about it needs. */
+export type LockedException = Pick<
+  ExceptionRow,
+  | 'id'
+  | 'merchant_id'
+  | 'kind'
+  | 'cause'
+  | 'status'
+  | 'reason'
+  | 'subject_type'
+  | 'subject_id'
+  | 'evidence'
+  | 'payment_id'
+  | 'user_reference'
+  | 'owner'
+  | 'resolution'
+  | 'root_cause'
+  | 'change_id'
+  | 'withdrawal_id'
+>
+
+/** Who acts. */
+export interface Actor {
+  /** Id of the person or, without one, of the API key. */
+  readonly by: string
+  /** Name in the audit log. */
+  readonly actor: string
+}
+
+/**
+ * Locks a merchant's exceptions in the order of their ids.
+ *
+ * @returns The rows in the order of `ids`.
+ * @throws KeyturnError `NOT_FOUND` that names each id which is unknown or another merchant's.
+ */
+export async function lockExceptions(
+  tx: Transaction,
+  merchantId: string,
+  ids: readonly string[],
+): Promise<LockedException[]> {
+  const rows = await tx<LockedException[]>`
+    SELECT * FROM exceptions WHERE merchant_id = ${merchantId} AND id = ANY (${[...ids]}) ORDER BY id FOR UPDATE`
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.map((id) => {
+    const row = byId.get(id)
+    if (!row) throw exceptionNotFound(id)
+    return row
+  })
+}
+
+/** Locks one exception. @throws KeyturnError `NOT_FOUND`. */
+export async function lockException(
+  tx: Transaction,
+  merchantId: string,
+  id: string,
+): Promise<LockedException> {
+  const [row] = await lockExceptions(tx, merchantId, [id])
+  if (!row) throw exceptionNotFound(id)
+  return row
+}
+
+/** Gives an exception to a person. @throws KeyturnError `UNKNOWN_PERSON`, `INVALID_STATE`. */
+export async function assignException(
+  tx: Transaction,
+  row: LockedException,
+  owner: string,
+  actor: Actor,
+): Promise<void> {
+  requireStanding(row)
+  const [person] = await tx`SELECT FROM persons WHERE id = ${owner} AND merchant_id = ${row.merchant_id}`
+  if (!person) {
+    throw new KeyturnError('UNKNOWN_PERSON', 'The owner is no person of this merchant; send the id of one', {
+      details: { owner },
+    })
+  }
+  if (row.owner === owner) return
+  await tx`UPDATE exceptions SET owner = ${owner}, updated_at = clock_timestamp() WHERE id = ${row.id}`
+  await auditException(tx, row, actor, 'assigned', { owner, previous_owner: row.owner })
+  if (row.status === 'open') {
+    await moveException(tx, row, 'in_progress', actor, `Assigned to ${owner}`)
+  }
+}
+
+/** Adds a comment, also to a resolved exception. */
+export async function commentException(
+  tx: Transaction,
+  row: LockedException,
+  text: string,
+  actor: Actor,
+): Promise<void> {
+  const comment = { text, by: actor.by, at: new Date().toISOString() }
+  await tx`
+    UPDATE exceptions SET comments = comments || ${json(tx, [comment])}::jsonb, updated_at = clock_timestamp()
+    WHERE id = ${row.id}`
+  await auditException(tx, row, actor, 'commented', { text })
+}
+
+/** Stores why it happened. */
+export async function setRootCause(
+  tx: Transaction,
+  row: LockedException,
+  rootCause: string,
+  actor: Actor,
+): Promise<void> {
+  await tx`
+    UPDATE exceptions SET root_cause = ${rootCause}, updated_at = clock_timestamp() WHERE id = ${row.id}`
+  await auditException(tx, row, actor, 'root_cause_set', { root_cause: rootCause, previous: row.root_cause })
+}
+
+/**
+ * Resolves an exception, and releases what a dispute holds.
+ *
+ * @throws KeyturnError `INVALID_STATE` if it is resolved, or another resolution of it is under way.
+ */
+export async function resolveException(
+  tx: Transaction,
+  row: LockedException,
+  resolution: Exclude<ExceptionResolution, 'cause_gone'>,
+  actor: Actor,
+  facts: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  requireStanding(row)
+  await releaseHolds(tx, row)
+  await moveException(tx, row, 'resolved', actor, `Resolved: ${resolution}`, resolution)
+  await auditException(tx, row, actor, 'resolved', { kind: row.kind, cause: row.cause, resolution, ...facts })
+}
+
+/** Moves an exception that the caller has locked to a status, with a line in its history. */
+export async function moveException(
+  tx: Transaction,
+  row: LockedException,
+  to: ExceptionStatus,
+  { actor }: Pick<Actor, 'actor'>,
+  cause: string,
+  resolution: ExceptionResolution | null = null,
+): Promise<void> {
+  if (!EXCEPTION_TRANSITIONS[row.status].includes(to)) {
+    throw new Error(`Exception ${row.id} cannot go from ${row.status} to ${to}`)
+  }
+  const line = { status: to, at: new Date().toISOString(), actor, cause }
+  await tx`
+    UPDATE exceptions SET
+      status = ${to}, resolution = ${resolution}, history = history || ${json(tx, [line])}::jsonb,
+      resolved_at = CASE WHEN ${to} = 'resolved' THEN clock_timestamp() END, updated_at = clock_timestamp()
+    WHERE id = ${row.id}`
+}
+
+/** @throws KeyturnError `INVALID_STATE` if it is resolved. */
+export function requireStanding(row: LockedException): void {
+  if (row.status !== 'resolved') return
+  throw new KeyturnError(
+    'INVALID_STATE',
+    'This exception is resolved. The same cause may raise another one',
+    {
+      details: { id: row.id, status: row.status, resolution: row.resolution },
+    },
+  )
+}
+
+/** Appends an audit entry about an exception. */
+export async function auditException(
+  tx: Transaction,
+  row: Pick<LockedException, 'id' | 'merchant_id'>,
+  { actor }: Pick<Actor, 'actor'>,
+  act: string,
+  data: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor,
+    action: `exception.${act}`,
+    subject: row.id,
+    data,
+  })
+}
