@@ -34,6 +34,8 @@ export const SCOPES = [
   'policy',
   'reconciliation',
   'admin',
+  // The platform's operator, whose keys have no other scope.
+  'operator',
 ] as const
 export type Scope = (typeof SCOPES)[number]
 

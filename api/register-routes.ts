@@ -32,6 +32,7 @@ import { registerWebhookStatsRoutes } from './events/webhook-stats.js'
 import { registerWebhookTestRoutes } from './events/webhook-tests.js'
 import { registerAuditLogRoutes } from './operations/audit-log.js'
 import { registerNetworkRoutes } from './operations/networks.js'
+import { registerRescanRoutes } from './operations/rescans.js'
 import { registerPaymentRoutes } from './payments/payments.js'
 import { registerBatchRoutes } from './payouts/batches.js'
 import { registerMovementRoutes } from './payouts/movements.js'
@@ -68,6 +69,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerPolicyChangeRoutes(app, dependencies)
   registerOrderRoutes(app, dependencies)
   registerReconciliationRoutes(app, dependencies)
+  registerRescanRoutes(app, dependencies)
   registerSettlementReportRoute(app, dependencies)
   registerStatementRoutes(app, dependencies)
   registerTransferRoutes(app, dependencies)

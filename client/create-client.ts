@@ -40,6 +40,7 @@ import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
 import { exceptionCalls } from './exceptions.js'
 import { exportCalls } from './exports.js'
+import { operatorCalls } from './operator.js'
 import { paymentCalls } from './payments.js'
 import { payoutCalls } from './payouts.js'
 import { reconciliationCalls } from './reconciliation.js'
@@ -137,6 +138,7 @@ export function createClient(options: ClientOptions) {
     },
     exceptions: exceptionCalls(calls),
     reconciliation: reconciliationCalls(calls),
+    operator: operatorCalls(calls),
     periods: {
       /** Lists the months of the books, the newest first. */
       list: (filter?: PeriodFilter) => page<PeriodSummary>('/periods', filter),

@@ -120,6 +120,7 @@ export type {
   ReconciliationRun,
 } from '../wire/reconciliation.js'
 export type { SettlementQuery, SettlementReport } from '../wire/report.js'
+export type { NewRescan, Rescan } from '../wire/rescan.js'
 export type { Risk } from '../wire/risk.js'
 export type {
   NewWithdrawalSchedule,

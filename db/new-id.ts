@@ -41,6 +41,7 @@ export type IdPrefix =
   | 'whr'
   | 'exp'
   | 'rec'
+  | 'rsc'
   | 'pcl'
   | 'pro'
   | 'upl'

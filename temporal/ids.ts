@@ -43,6 +43,9 @@ export const exportId = (id: string): string => `export:${id}`
 /** Returns the id of a run of the reconciliation. */
 export const reconciliationId = (id: string): string => `reconciliation:${id}`
 
+/** Returns the id of the workflow of a rescan. */
+export const rescanId = (id: string): string => `rescan:${id}`
+
 /** Workflow type of each kind of control change. */
 export const CONTROL_CHANGE_WORKFLOW = {
   policy: 'policyChange',

@@ -134,6 +134,12 @@ export interface ReconciliationInput {
   readonly title: string
 }
 
+export interface RescanInput {
+  /** Id of the row (`rsc_…`). */
+  readonly id: string
+  readonly network: string
+}
+
 export interface ChainWatcherInput {
   readonly network: string
 }

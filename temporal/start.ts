@@ -19,6 +19,7 @@ import {
   exportId,
   paymentId,
   reconciliationId,
+  rescanId,
   webhookCircuitId,
   webhookDeliveryId,
   webhookReplayId,
@@ -33,6 +34,7 @@ import type {
   ExportInput,
   PaymentInput,
   ReconciliationInput,
+  RescanInput,
   WebhookCircuitInput,
   WebhookDeliveryInput,
   WebhookReplayInput,
@@ -290,6 +292,19 @@ export async function startReconciliationRun(
   return start(client, 'reconciliation', reconciliationId(input.id), TASK_QUEUE.core, input, {
     summary: `Reconciliation: ${input.title}`,
     attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
+    again: false,
+  })
+}
+
+/**
+ * Starts the workflow of a rescan, or finds it. A second run follows only if the first did not complete.
+ *
+ * @returns Whether this call started it.
+ */
+export async function startRescan(client: WorkflowClient, input: RescanInput): Promise<boolean> {
+  return start(client, 'rescan', rescanId(input.id), TASK_QUEUE.core, input, {
+    summary: `Scans blocks of ${input.network} again`,
+    attributes: [{ key: SEARCH_ATTRIBUTE.network, value: input.network }],
     again: false,
   })
 }

@@ -11,6 +11,7 @@ import type {
   ExportInput,
   PaymentInput,
   ReconciliationInput,
+  RescanInput,
   WithdrawalInput,
 } from './inputs.js'
 import { type LostFiring, listLostFirings, restartFiring } from './lost-firings.js'
@@ -22,6 +23,7 @@ import {
   startDeposit,
   startExport,
   startReconciliationRun,
+  startRescan,
   startWebhookCircuit,
   startWebhookReplay,
   startWithdrawal,
@@ -87,6 +89,12 @@ export interface ReconciliationGate {
   startReconciliationRun(input: ReconciliationInput): Promise<boolean>
 }
 
+/** Access to rescans, for the sweeper alone. */
+export interface RescanGate {
+  /** Starts the workflow of a rescan, or finds it. @returns Whether this call started it. */
+  startRescan(input: RescanInput): Promise<boolean>
+}
+
 /** Access to the circuits of webhook endpoints, for attempts and the sweeper. */
 export interface CircuitGate {
   /** Starts the workflow of an endpoint's circuit, or signals a running one to read the circuit again. */
@@ -117,7 +125,8 @@ export function createWorkflowGate(
   CircuitGate &
   ReplayGate &
   ExportGate &
-  ReconciliationGate {
+  ReconciliationGate &
+  RescanGate {
   return {
     startDeposit: (input) => startDeposit(client, input),
     wakePayment: (payment) => wakePayment(client, payment),
@@ -126,6 +135,7 @@ export function createWorkflowGate(
     startControlChange: (input) => startControlChange(client, input),
     startExport: (input) => startExport(client, input),
     startReconciliationRun: (input) => startReconciliationRun(client, input),
+    startRescan: (input) => startRescan(client, input),
     startConsolidation: (input) => startConsolidation(client, input),
     startChainWatcher: (input) => startChainWatcher(client, input),
     startWebhookCircuit: (endpoint) => startWebhookCircuit(client, endpoint),

@@ -15,6 +15,7 @@ import {
   createPaymentActivities,
   createPeriodActivities,
   createReconciliationActivities,
+  createRescanActivities,
   createScheduledWithdrawalActivities,
   createScreeningActivities,
   createSweeperActivities,
@@ -224,6 +225,7 @@ function chainOptions(parts: WorkerParts, { destinations, deposits }: Screenings
         networks,
         screening: deposits,
       }),
+      ...heartbeating(createRescanActivities({ sql, adapters })),
       ...createWithdrawalChainActivities({ screening: destinations, sql, networks, adapters }),
       ...createTreasuryActivities({
         sql,

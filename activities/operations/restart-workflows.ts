@@ -1,6 +1,7 @@
 /** Starts the workflow of each row that has none: the API died before the start, or the workflow was lost. */
 
 import { markRunStarted, unstartedRuns } from '../../db/books/reconciliation/run-start.js'
+import { markRescanStarted, unstartedRescans } from '../../db/chain/rescans/rescan-start.js'
 import {
   markControlChangeStarted,
   toControlChangeStart,
@@ -89,6 +90,17 @@ export async function restartReconciliations(dependencies: SweeperDependencies):
     rows: await unstartedRuns(sql, graceMs, unseenMs),
     start: (input) => gate.startReconciliationRun(input),
     mark: (id) => markRunStarted(sql, id),
+  })
+}
+
+/** Restarts rescans. */
+export async function restartRescans(dependencies: SweeperDependencies): Promise<number> {
+  const { sql, gate, graceMs, unseenMs = UNSEEN_MS } = dependencies
+  return restart(dependencies, {
+    part: 'rescans',
+    rows: await unstartedRescans(sql, graceMs, unseenMs),
+    start: (input) => gate.startRescan(input),
+    mark: (id) => markRescanStarted(sql, id),
   })
 }
 

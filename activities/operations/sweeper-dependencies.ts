@@ -11,6 +11,7 @@ import type {
   ExportGate,
   ReconciliationGate,
   ReplayGate,
+  RescanGate,
   ScheduleGate,
   WorkflowGate,
 } from '../../temporal/workflow-gate.js'
@@ -24,7 +25,8 @@ export interface SweeperDependencies {
     CircuitGate &
     ReplayGate &
     ExportGate &
-    ReconciliationGate
+    ReconciliationGate &
+    RescanGate
   /** Access to Temporal's Schedules. Absent in tests without schedules. */
   readonly schedules?: ScheduleGate
   /** Thresholds of alerts. Absent in tests without alerts. */

@@ -26,6 +26,7 @@ import {
   restartFirings,
   restartReconciliations,
   restartReplays,
+  restartRescans,
   restartWithdrawals,
 } from './restart-workflows.js'
 import { signalAnswers, signalApprovals, wakeAll } from './signal-workflows.js'
@@ -53,6 +54,8 @@ export interface Swept {
   readonly exports?: number
   /** Runs of the reconciliation whose workflow was missing. Absent in histories before there were any. */
   readonly reconciliations?: number
+  /** Rescans whose workflow was missing. Absent in histories before there were any. */
+  readonly rescans?: number
   /** Circuits of webhook endpoints whose workflow was late. */
   readonly circuits: number
   /** Replays of webhooks whose workflow was late. */
@@ -141,6 +144,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
         ),
         exports: await attempt('exports', () => restartExports(dependencies)),
         reconciliations: await attempt('reconciliations', () => restartReconciliations(dependencies)),
+        rescans: await attempt('rescans', () => restartRescans(dependencies)),
         circuits: await attempt('circuits', () => restartCircuits(dependencies)),
         replays: await attempt('replays', () => restartReplays(dependencies)),
         alerts: await attempt('alerts', async () => {

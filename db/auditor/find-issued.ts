@@ -7,6 +7,16 @@ export interface IssuedAddress {
   readonly merchantId: string
 }
 
+/** Returns an address by its id. `null` if there is none. */
+export async function findAddress(
+  sql: Queryable,
+  id: string,
+): Promise<(IssuedAddress & { readonly address: string }) | null> {
+  const [row] = await sql<{ merchant_id: string; address: string }[]>`
+    SELECT merchant_id, address FROM addresses WHERE id = ${id}`
+  return row ? { id, merchantId: row.merchant_id, address: row.address } : null
+}
+
 /** Returns those of the texts that are addresses of the platform. */
 export async function findIssued(
   sql: Queryable,

@@ -39,7 +39,25 @@ export async function countSmall(
   small: readonly Hit<MinedTransfer>[],
 ): Promise<void> {
   if (small.length === 0) return
-  await tx`
+  await tx`${insertSmall(tx, network, small)}`
+}
+
+/** Does so for blocks that may have been counted before, and changes nothing of those that were. */
+export async function countSmallAgain(
+  tx: Transaction,
+  network: string,
+  small: readonly Hit<MinedTransfer>[],
+): Promise<void> {
+  if (small.length === 0) return
+  const [row] = await tx<{ pruned_to: bigint | null }[]>`
+    SELECT pruned_to FROM chain_cursors WHERE network = ${network}`
+  // What is older was merged, and no longer says which blocks it has.
+  const separate = small.filter((hit) => hit.transfer.block.height > Number(row?.pruned_to ?? -1n))
+  if (separate.length > 0) await tx`${insertSmall(tx, network, separate)} ON CONFLICT DO NOTHING`
+}
+
+function insertSmall(tx: Transaction, network: string, small: readonly Hit<MinedTransfer>[]) {
+  return tx`
     INSERT INTO small_transfers (network, block_number, address_id, coin, transfers, amount)
     SELECT ${network}, block_number, address_id, coin, count(*), sum(amount)
     FROM unnest(

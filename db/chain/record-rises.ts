@@ -101,7 +101,7 @@ export async function recordRises(
         merchantId: rise.merchantId,
         kind: 'unattributed',
         detail: 'balance.rose_without_transaction',
-        cause: causeOf(rise.addressId, rise.coin, rise.source, rise.reference),
+        cause: riseCause(rise.addressId, rise.coin, rise.source, rise.reference),
         subject: { type: 'address', id: rise.addressId },
         reason: MESSAGE[rise.source],
         expected: '0',
@@ -132,12 +132,18 @@ export async function forgetRises(tx: Transaction, network: string, height: numb
     tx,
     gone.map((row) => ({
       merchantId: row.merchant_id,
-      cause: causeOf(row.address_id, row.coin, row.source, row.reference),
+      cause: riseCause(row.address_id, row.coin, row.source, row.reference),
       evidence: { reverted_above: height },
     })),
   )
 }
 
-function causeOf(addressId: string, coin: string, source: Rise['source'], reference: string): string {
+/** Names the cause of the exception of a rise. */
+export function riseCause(
+  addressId: string,
+  coin: string,
+  source: Rise['source'],
+  reference: string,
+): string {
   return `rise:${addressId}:${coin}:${source}:${reference}`
 }

@@ -6,6 +6,7 @@ import { connect } from '../../db/connect.js'
 import { createApprover } from '../../db/merchants/create-approver.js'
 import { createMerchant } from '../../db/merchants/create-merchant.js'
 import { createPerson } from '../../db/merchants/create-person.js'
+import { createOperatorKey } from '../../db/merchants/operator.js'
 import type { Networks } from '../../domain/chain/network.js'
 import type { Home } from './home.js'
 import { type StackApprover, type StackState, saveState } from './state.js'
@@ -30,6 +31,7 @@ export interface Merchants {
   readonly merchant: NonNullable<StackState['merchant']>
   readonly otherMerchant: NonNullable<StackState['other_merchant']>
   readonly approvers: readonly StackApprover[]
+  readonly operatorKey: NonNullable<StackState['operator_key']>
 }
 
 /**
@@ -94,12 +96,24 @@ export async function bootstrap(
     if (!state.merchant) state.networks = [...networks.keys()]
     state.merchant ??= await merchantWithKey('Example Shop')
     state.other_merchant ??= await merchantWithKey('Another Shop')
+    if (!state.operator_key) {
+      const { id, secret } = await createOperatorKey(sql, state.master_key, {
+        name: 'Operator',
+        ipAllowlist: LOOPBACK,
+      })
+      state.operator_key = { api_key: id, api_secret: secret }
+    }
     saveState(home, state)
     for (const name of APPROVERS.slice(state.approvers.length)) {
       state.approvers.push(await approver(state.merchant.id, name))
       saveState(home, state)
     }
-    return { merchant: state.merchant, otherMerchant: state.other_merchant, approvers: state.approvers }
+    return {
+      merchant: state.merchant,
+      otherMerchant: state.other_merchant,
+      approvers: state.approvers,
+      operatorKey: state.operator_key,
+    }
   } finally {
     await sql.end({ timeout: 1 })
   }

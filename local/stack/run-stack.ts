@@ -116,7 +116,12 @@ export async function runStack(options: RunOptions): Promise<number> {
     const networks = await loadNetworks(environment.KEYTURN_NETWORKS_FILE, environment)
     if (!networks.has('bitcoin-cash'))
       say('Left out: bitcoin-cash (no node of it comes with this stack; BITCOIN_CASH_ENABLED takes your own)')
-    const { merchant, otherMerchant, approvers } = await bootstrap(home, state, databaseUrl, networks)
+    const { merchant, otherMerchant, approvers, operatorKey } = await bootstrap(
+      home,
+      state,
+      databaseUrl,
+      networks,
+    )
     say('Starting API, workers, sample merchant and the customer’s signer')
     const running = { ...stack, environment, temporalAddress: temporal.address }
     const api = `http://127.0.0.1:${ports.api}`
@@ -130,7 +135,7 @@ export async function runStack(options: RunOptions): Promise<number> {
     const receiving = answering.then(() =>
       startSampleMerchant(running, client, { merchant, ethereum, bitcoin }),
     )
-    const people = { merchant, otherMerchant, approvers }
+    const people = { merchant, otherMerchant, approvers, operatorKey }
     const { 'sample merchant': sampleMerchant, signers: signer } = await startTogether(say, {
       API: answering,
       workers: startWorkers(running),
@@ -167,7 +172,7 @@ export async function runStack(options: RunOptions): Promise<number> {
       merchant,
       other_merchant: otherMerchant,
       approvers: [...approvers],
-      operator: state.operator,
+      operator: { ...state.operator, ...operatorKey },
       webhook,
       shop,
       signer,

@@ -56,7 +56,12 @@ export const stackFileSchema = z.object({
       credentials.extend({ name: z.string(), person_id: z.string(), ed25519_private_key_pem: z.string() }),
     )
     .min(3),
-  operator: z.object({ email: z.string(), password: z.string() }),
+  operator: z.object({
+    email: z.string(),
+    password: z.string(),
+    api_key: z.string(),
+    api_secret: z.string(),
+  }),
   webhook: z.object({ endpoint_id: z.string(), secret: z.string().startsWith('whsec_'), received: url }),
   /** The sample merchant's shop, whose button leads to a checkout page. */
   shop: url,

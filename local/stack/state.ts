@@ -31,6 +31,7 @@ const schema = z.object({
   usdc: z.string().optional(),
   /** Networks with which the merchants and signers of this home were made. */
   networks: z.array(z.string()).optional(),
+  operator_key: z.object({ api_key: z.string(), api_secret: z.string() }).optional(),
   merchant: credentials.optional(),
   other_merchant: credentials.optional(),
   approvers: z.array(approver).default([]),

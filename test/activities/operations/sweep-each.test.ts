@@ -33,6 +33,7 @@ const willing: SweeperDependencies['gate'] = {
   startBatch: async () => true,
   startExport: async () => true,
   startReconciliationRun: async () => true,
+  startRescan: async () => true,
   startControlChange: async () => true,
   startWithdrawal: async () => true,
   signal: async () => true,

@@ -213,6 +213,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
         startBatch: async () => true,
         startExport: async () => true,
         startReconciliationRun: async () => true,
+        startRescan: async () => true,
         startControlChange: async () => true,
         startWithdrawal: async ({ id }) => Boolean(asked.add(withdrawalId(id))),
         signal: async (id, signal, ...args) => Boolean(asked.add(JSON.stringify([id, signal, args]))),

@@ -1,0 +1,33 @@
+/** Finds outputs that the auditor read from the chain, with their blocks. */
+
+import type { Queryable } from '../connect.js'
+
+/** Returns the block of an outpoint. `null` if the auditor never read it. */
+export async function walkedHeight(
+  sql: Queryable,
+  network: string,
+  outpoint: string,
+): Promise<number | null> {
+  const [txid = '', vout = '0'] = outpoint.split(':')
+  const [row] = await sql<{ height: bigint }[]>`
+    SELECT height FROM audited_outputs WHERE network = ${network} AND txid = ${txid} AND vout = ${Number(vout)}`
+  return row ? Number(row.height) : null
+}
+
+/** Returns the blocks that pay an address by outputs which the books do not hold, in their order. */
+export async function blocksOfMissingOutputs(
+  sql: Queryable,
+  network: string,
+  addressId: string,
+  most: number,
+): Promise<number[]> {
+  const rows = await sql<{ height: bigint }[]>`
+    SELECT DISTINCT height FROM audited_outputs output
+    WHERE network = ${network} AND address_id = ${addressId}
+      AND merchant_id = (SELECT merchant_id FROM addresses WHERE id = ${addressId})
+      AND NOT EXISTS (
+        SELECT FROM utxos WHERE network = output.network AND txid = output.txid AND vout = output.vout
+          AND block_number IS NOT NULL)
+    ORDER BY height LIMIT ${most}`
+  return rows.map((row) => Number(row.height))
+}

@@ -1,0 +1,295 @@
+/** Finds deposits that the watcher missed, and credits them by a rescan: once, on real chains. */
+
+import { randomUUID } from 'node:crypto'
+import { MockActivityEnvironment } from '@temporalio/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { auditChain, type ChainAudit } from '../../activities/books/audit/audit-chain.js'
+import { raiseMissed } from '../../activities/books/audit/raise-missed.js'
+import { advanceChain } from '../../activities/chain/advance-chain.js'
+import { compareAccounts, createAccountLook } from '../../activities/chain/compare-accounts.js'
+import { createRescanActivities } from '../../activities/chain/rescan.js'
+import { rescanBlocks } from '../../activities/chain/rescan-blocks.js'
+import type { ChainAdapter } from '../../chains/adapter.js'
+import { createUtxoAdapter } from '../../chains/utxo/create-utxo-adapter.js'
+import type { Sql } from '../../db/connect.js'
+import { createOperatorKey } from '../../db/merchants/operator.js'
+import type { Network } from '../../domain/chain/network.js'
+import { type Lab, startLab } from '../chains/evm/lab.js'
+import { testNetwork } from '../chains/utxo/test-network.js'
+import { settle } from '../stage/deposit-steps.js'
+import { type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from '../stage/test-api.js'
+import { type TestBitcoin, testBtcd } from '../support/btcd.js'
+import { differencesOf } from './audit-stage.js'
+
+let bitcoin: TestBitcoin
+let lab: Lab
+let api: TestApi
+let sql: Sql
+let operator: ApiKeyPair
+let utxo: ChainAdapter
+const networks = new Map<string, Network>()
+
+beforeAll(async () => {
+  ;[bitcoin, lab] = await Promise.all([testBtcd({ mature: 5 }), startLab()])
+  networks.set('bitcoin', { ...testNetwork(bitcoin.rpc), confirmations: 2 })
+  networks.set('ethereum', lab.network)
+  api = await startTestApi({}, { networks })
+  ;({ sql } = api.database)
+  await api.enrol(api.merchantId)
+  utxo = createUtxoAdapter(testNetwork(bitcoin.rpc))
+  operator = await createOperatorKey(sql, MASTER_KEY, { name: 'test', ipAllowlist: ['0.0.0.0/0', '::/0'] })
+  await advanceChain(sql, utxo)
+  await advanceChain(sql, lab.adapter)
+})
+afterAll(async () => {
+  await utxo?.close()
+  await Promise.all([bitcoin?.stop(), lab?.stop()])
+  await api?.database.drop()
+})
+
+const adapterOf = (network: string) => (network === 'bitcoin' ? utxo : lab.adapter)
+const mine = async (network: string, blocks: number) => {
+  if (network === 'bitcoin') await bitcoin.mine(blocks)
+  else await lab.anvil.mine(blocks)
+}
+
+async function issue(network: string, user: string): Promise<string> {
+  const { json } = await api.call({
+    method: 'POST',
+    path: '/api/v1/addresses',
+    body: { user_reference: user, network },
+  })
+  return json.data.address
+}
+
+/** Pays while the watcher cannot see the address. @returns What `pay` returns. */
+async function unseen<T>(network: string, address: string, pay: () => Promise<T>): Promise<T> {
+  await sql`UPDATE addresses SET match_key = match_key + 1 WHERE address = ${address}`
+  const paid = await pay()
+  await mine(network, 3)
+  await advanceChain(sql, adapterOf(network))
+  await sql`UPDATE addresses SET match_key = match_key - 1 WHERE address = ${address}`
+  return paid
+}
+
+async function audit(network: string): Promise<Extract<ChainAudit, { kind: 'compared' }>> {
+  const known = networks.get(network) as Network
+  const [cursor] = await sql<
+    { height: bigint }[]
+  >`SELECT height FROM chain_cursors WHERE network = ${network}`
+  const result = await auditChain(sql, {
+    merchantId: api.merchantId,
+    network: known,
+    atBlock: Number(cursor?.height),
+    key: randomUUID(),
+  })
+  if (result.kind === 'failed') throw new Error(result.message)
+  return result
+}
+
+/** Follows up what an audit found, as a run of the reconciliation does. */
+async function raise(network: string, found: Awaited<ReturnType<typeof audit>>): Promise<number> {
+  return raiseMissed(sql, {
+    merchantId: api.merchantId,
+    network: networks.get(network) as Network,
+    block: found.block,
+    differences: differencesOf(found),
+  })
+}
+
+const exceptions = () => sql<{ kind: string; status: string; evidence: Record<string, unknown> }[]>`
+  SELECT kind, status, evidence FROM exceptions ORDER BY id`
+
+/** Asks for a rescan, lets the worker run it, and reads it. */
+async function rescan(body: Record<string, unknown>) {
+  const { status, json } = await api.call({
+    method: 'POST',
+    path: '/api/v1/admin/rescan',
+    body,
+    key: operator,
+  })
+  expect([status, json.error]).toEqual([202, undefined])
+  expect(json.data).toMatchObject({ status: 'queued', deposits: 0 })
+  await run(json.data.id)
+  const read = await api.call({ path: `/api/v1/admin/rescan/${json.data.id}`, key: operator })
+  return read.json.data
+}
+
+async function run(id: string): Promise<void> {
+  const adapters = new Map([utxo, lab.adapter].map((adapter) => [adapter.network.name, adapter]))
+  await new MockActivityEnvironment().run(createRescanActivities({ sql, adapters }).runRescan, id)
+}
+
+const deposits = async (address: string) =>
+  (await api.call({ path: `/api/v1/deposits?address=${address}` })).json.data
+const balance = async (network: string, coin: string, user: string) =>
+  (await api.call({ path: `/api/v1/balances?user_reference=${user}&network=${network}&coin=${coin}` })).json
+    .data[0]?.available
+
+describe('Bitcoin', () => {
+  test('finds what the watcher missed, names it once, and credits it once', async () => {
+    const address = await issue('bitcoin', 'alice')
+    const txid = await unseen('bitcoin', address, () => bitcoin.fund(address, 50_000_000n))
+    expect(await deposits(address)).toEqual([])
+
+    const found = await audit('bitcoin')
+    expect(differencesOf(found)).toMatchObject([
+      { address, expected: '0.5', actual: null, outpoint: expect.stringContaining(txid) },
+    ])
+    expect([await raise('bitcoin', found), await raise('bitcoin', found)]).toEqual([1, 0])
+    expect(await exceptions()).toMatchObject([
+      { kind: 'unattributed', status: 'open', evidence: { address, transaction_hash: txid, amount: '0.5' } },
+    ])
+
+    expect(await rescan({ network: 'bitcoin', address })).toMatchObject({
+      status: 'completed',
+      progress: 1,
+      blocks: 1,
+      deposits: 1,
+      address,
+    })
+    await settle(sql, networks)
+    expect(await balance('bitcoin', 'btc', 'alice')).toBe('0.5')
+    expect(await exceptions()).toMatchObject([{ status: 'resolved' }])
+
+    // Again, in each way, and at the same moment as another rescan and the watcher.
+    const height = found.block.height
+    await bitcoin.mine(1)
+    await Promise.all([
+      rescan({ network: 'bitcoin', transaction_hash: txid }),
+      rescan({ network: 'bitcoin', from_block: height - 5, to_block: height }),
+      advanceChain(sql, utxo),
+    ])
+    await settle(sql, networks)
+    expect(await deposits(address)).toHaveLength(1)
+    expect(await balance('bitcoin', 'btc', 'alice')).toBe('0.5')
+    expect(differencesOf(await audit('bitcoin'))).toEqual([])
+  })
+
+  test('credits a block that the watcher skipped, with its header gone', async () => {
+    const address = await issue('bitcoin', 'gap')
+    const txid = await unseen('bitcoin', address, () => bitcoin.fund(address, 10_000_000n))
+    const { block } = await utxo.outcome(txid).then((outcome) => {
+      if (outcome.kind !== 'mined') throw new Error(outcome.kind)
+      return outcome
+    })
+    await sql`DELETE FROM chain_blocks WHERE network = 'bitcoin' AND height = ${block.height}`
+    expect(
+      await rescan({ network: 'bitcoin', from_block: block.height - 1, to_block: block.height + 1 }),
+    ).toMatchObject({
+      status: 'completed',
+      blocks: 3,
+      blocks_done: 3,
+      deposits: 1,
+    })
+    await settle(sql, networks)
+    expect(await balance('bitcoin', 'btc', 'gap')).toBe('0.1')
+    expect(differencesOf(await audit('bitcoin'))).toEqual([])
+  })
+
+  test('goes on after a crash between two blocks, and counts each deposit once', async () => {
+    const address = await issue('bitcoin', 'crash')
+    await unseen('bitcoin', address, () => bitcoin.fund(address, 20_000_000n))
+    const { height } = await utxo.head()
+    const body = { network: 'bitcoin', from_block: height - 4, to_block: height }
+    const { json } = await api.call({ method: 'POST', path: '/api/v1/admin/rescan', body, key: operator })
+    // A process that dies when it has recorded the blocks, and before it ends the rescan.
+    await rescanBlocks(sql, utxo, height - 4, height)
+    expect(await deposits(address)).toHaveLength(1)
+    await run(json.data.id)
+    await run(json.data.id)
+    const read = await api.call({ path: `/api/v1/admin/rescan/${json.data.id}`, key: operator })
+    expect(read.json.data).toMatchObject({ status: 'completed', blocks_done: 5, deposits: 0 })
+    expect(await deposits(address)).toHaveLength(1)
+  })
+
+  test('says why a transaction cannot be scanned', async () => {
+    expect(await rescan({ network: 'bitcoin', transaction_hash: 'ab'.repeat(32) })).toMatchObject({
+      status: 'failed',
+      failure: { code: 'NOT_FOUND' },
+    })
+  })
+})
+
+describe('Ethereum', () => {
+  test('finds native coins and tokens with their blocks and transactions, and credits each once', async () => {
+    const address = (await issue('ethereum', 'bob')) as `0x${string}`
+    const [native, token] = await unseen('ethereum', address, async () => {
+      const first = await lab.send({ to: address, value: 700n })
+      await lab.anvil.mine(2)
+      return [first, await lab.usdt.mint(address, 9_000_000n)] as const
+    })
+    // The watcher notices the coins later, without their transactions.
+    const look = createAccountLook()
+    await compareAccounts(sql, lab.adapter, look)
+    await compareAccounts(sql, lab.adapter, look)
+    const before = (await exceptions()).filter(({ status }) => status === 'open')
+    expect(before).toHaveLength(2)
+
+    const found = await audit('ethereum')
+    expect(differencesOf(found)).toMatchObject([
+      { address, coin: 'eth', expected: '0.0000000000000007', actual: '0' },
+      { address, coin: 'usdt', expected: '9', actual: '0' },
+    ])
+    expect(await raise('ethereum', found)).toBe(2)
+    const raised = (await exceptions()).slice(-2)
+    expect(raised.map(({ evidence }) => evidence.transaction_hashes)).toEqual([[native], [token]])
+
+    expect(await rescan({ network: 'ethereum', address })).toMatchObject({
+      status: 'completed',
+      blocks: 2,
+      deposits: 2,
+    })
+    await lab.anvil.mine(3)
+    await advanceChain(sql, lab.adapter)
+    await settle(sql, networks)
+    expect(await balance('ethereum', 'usdt', 'bob')).toBe('9')
+    expect(await balance('ethereum', 'eth', 'bob')).toBe('0.0000000000000007')
+    expect((await exceptions()).filter(({ status }) => status === 'open')).toEqual([])
+    expect(await sql`SELECT * FROM balance_rises`).toEqual([])
+
+    for (const transaction_hash of [native, token]) await rescan({ network: 'ethereum', transaction_hash })
+    await settle(sql, networks)
+    expect(await deposits(address)).toHaveLength(2)
+    expect(differencesOf(await audit('ethereum'))).toEqual([])
+  })
+})
+
+describe('the operator alone', () => {
+  test('may rescan', async () => {
+    const body = { network: 'bitcoin', from_block: 1, to_block: 2 }
+    const { status, json } = await api.call({ method: 'POST', path: '/api/v1/admin/rescan', body })
+    expect([status, json.error.code]).toEqual([403, 'INSUFFICIENT_SCOPE'])
+    const read = await api.call({ path: '/api/v1/admin/rescan/rsc_unknown', key: operator })
+    expect(read.status).toBe(404)
+    // Nor does the operator's key reach anything of a merchant.
+    expect((await api.call({ path: '/api/v1/deposits', key: operator })).status).toBe(403)
+  })
+
+  test('has the scope: no key of a merchant takes it, and no key of the operator another', async () => {
+    await expect(api.newKey({ scopes: ['read', 'operator'] })).rejects.toThrow(/api_keys_operator/)
+    await expect(api.newKey({ merchantId: 'operator', scopes: ['admin'] })).rejects.toThrow(
+      /api_keys_operator/,
+    )
+  })
+
+  test.each([
+    [{}, 400, 'VALIDATION_FAILED'],
+    [{ from_block: 5 }, 400, 'VALIDATION_FAILED'],
+    [{ from_block: 5, to_block: 4 }, 400, 'VALIDATION_FAILED'],
+    [{ from_block: 0, to_block: 10_000 }, 400, 'VALIDATION_FAILED'],
+    [{ from_block: 1, to_block: 2, address: 'x' }, 400, 'VALIDATION_FAILED'],
+    [{ transaction_hash: 'ab' }, 400, 'VALIDATION_FAILED'],
+    [{ from_block: 9_000, to_block: 9_001 }, 422, 'BLOCK_NOT_SCANNED'],
+    [{ address: 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080' }, 404, 'NOT_FOUND'],
+    [{ network: 'dogecoin', from_block: 1, to_block: 2 }, 422, 'UNSUPPORTED_NETWORK'],
+  ])('is refused %j', async (fields, status, code) => {
+    const answer = await api.call({
+      method: 'POST',
+      path: '/api/v1/admin/rescan',
+      body: { network: 'bitcoin', ...fields },
+      key: operator,
+    })
+    expect([answer.status, answer.json.error.code]).toEqual([status, code])
+  })
+})
