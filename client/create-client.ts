@@ -154,7 +154,7 @@ export function createClient(options: ClientOptions) {
       /** Reads what a month (`2026-11`) did to each coin. Provisional until the period is closed. */
       get: (period: string) => one<Statement>({ method: 'GET', path: at('/statements', period) }),
       /** Downloads the statement as a file. */
-      download: (period: string, format: 'csv'): Promise<Response> =>
+      download: (period: string, format: 'csv' | 'pdf'): Promise<Response> =>
         openStream({ method: 'GET', path: at('/statements', period), query: { format } }),
     },
     transfers: {

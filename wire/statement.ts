@@ -44,6 +44,6 @@ export type Statement = z.infer<typeof Statement>
 
 /** The query of `GET /statements/{period}`. */
 export const StatementQuery = z.strictObject({
-  format: z.enum(['csv']).optional().meta({ description: 'Form of a file. Default: JSON.' }),
+  format: z.enum(['csv', 'pdf']).optional().meta({ description: 'Form of a file. Default: JSON.' }),
 })
 export type StatementQuery = z.input<typeof StatementQuery>

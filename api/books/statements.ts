@@ -16,6 +16,7 @@ import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
 import { notFound } from '../http/not-found.js'
 import { secured } from '../http/secured.js'
+import { statementPdf } from './pdf/statement-pdf.js'
 
 const get = createRoute({
   ...secured('read'),
@@ -29,7 +30,11 @@ const get = createRoute({
   responses: {
     200: {
       ...answer(Statement),
-      content: { ...answer(Statement).content, 'text/csv': { schema: z.string() } },
+      content: {
+        ...answer(Statement).content,
+        'text/csv': { schema: z.string() },
+        'application/pdf': { schema: z.string().meta({ format: 'binary' }) },
+      },
     },
   },
 })
@@ -39,10 +44,12 @@ export function registerStatementRoutes(app: ApiApp, dependencies: ApiDependenci
   app.openapi(get, async (c) => {
     const { period } = c.req.valid('param')
     const statement = await viewStatement(dependencies, c.get('merchantId'), period)
-    if (c.req.valid('query').format === undefined) return c.json(success(statement), 200)
-    return c.body(statementCsv(statement), 200, {
-      'Content-Type': 'text/csv; charset=utf-8',
-      'Content-Disposition': `attachment; filename="keyturn-statement-${period}.csv"`,
+    const { format } = c.req.valid('query')
+    if (format === undefined) return c.json(success(statement), 200)
+    const body = format === 'csv' ? statementCsv(statement) : new Uint8Array(await statementPdf(statement))
+    return c.body(body, 200, {
+      'Content-Type': format === 'csv' ? 'text/csv; charset=utf-8' : 'application/pdf',
+      'Content-Disposition': `attachment; filename="keyturn-statement-${period}.${format}"`,
       'Cache-Control': 'no-store',
     }) as never
   })
