@@ -15,8 +15,10 @@ export async function dateJournals(sql: Sql, times: ReadonlyMap<bigint, Date>): 
       await tx`UPDATE ledger_entries SET recorded_at = ${at} WHERE journal_id = ${journal}`
     }
     await tx`
-      UPDATE ledger_accounts account SET updated_at = last.at
-      FROM (SELECT account_id, max(recorded_at) AS at FROM ledger_entries GROUP BY account_id) last
-      WHERE last.account_id = account.id`
+      UPDATE ledger_accounts account SET updated_at = of.last, created_at = least(created_at, of.first)
+      FROM (
+        SELECT account_id, min(recorded_at) AS first, max(recorded_at) AS last FROM ledger_entries GROUP BY account_id
+      ) of
+      WHERE of.account_id = account.id`
   })
 }
