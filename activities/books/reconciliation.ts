@@ -1,26 +1,31 @@
-/** The steps of a reconciliation: plan its checks, make one, and end it. Everything that a check reads is read-only. */
+/** The steps of a reconciliation: plan its checks, make one, and end it. What a check reads, it never repairs. */
 
 import { Context } from '@temporalio/activity'
 import { isBooksCheck } from '../../db/books/reconciliation/books-checks.js'
 import {
   claimRun,
   endRun,
+  failCheck,
   failRun,
   planChecks,
   storeCheck,
   touchRun,
 } from '../../db/books/reconciliation/move-run.js'
-import { findOpenRun } from '../../db/books/reconciliation/read-run.js'
+import { raiseDifferences } from '../../db/books/reconciliation/raise-differences.js'
+import { findOpenRun, listKeyNetworks } from '../../db/books/reconciliation/read-run.js'
 import { runCheck } from '../../db/books/reconciliation/run-check.js'
 import type { ReconciliationRow } from '../../db/books/reconciliation/run-row.js'
 import type { Sql } from '../../db/connect.js'
 import {
   type CheckName,
+  chainCheck,
   INTERNAL_CHECKS,
+  networkOfCheck,
   ORDER_CHECKS,
   type ReconciliationScope,
 } from '../../domain/books/difference.js'
 import type { Networks } from '../../domain/chain/network.js'
+import { auditChain } from './audit/audit-chain.js'
 
 /** Interval at which a check stores how far it is. */
 const PROGRESS_MS = 5_000
@@ -43,9 +48,13 @@ export interface ReconciliationActivities {
   planRun(id: string): Promise<RunPlan>
   /** Makes a check and stores what it found. Nothing happens where it is done, or where the run has ended. */
   makeCheck(id: string, name: string): Promise<void>
+  /** Stores that a check could not be made, because it failed too often. */
+  giveUpCheck(id: string, name: string): Promise<void>
+  /** Raises exceptions for what the checks found, and closes those whose cause is gone. */
+  raiseExceptions(id: string): Promise<void>
   /** Ends the run. */
   finishRun(id: string): Promise<void>
-  /** Fails the run, because a check failed too often. */
+  /** Fails the run. */
   giveUpRun(id: string): Promise<void>
 }
 
@@ -59,37 +68,63 @@ export function createReconciliationActivities({
       const run = await claimRun(sql, id)
       if (run === null) return { kind: 'ended' }
       if (run === 'busy') return { kind: 'busy' }
-      return { kind: 'planned', checks: await planChecks(sql, id, checksOf(run)) }
+      const kept = await listKeyNetworks(sql, run.merchant_id)
+      const compared = kept.filter(
+        (name) => networks.has(name) && (run.networks === null || run.networks.includes(name)),
+      )
+      return { kind: 'planned', checks: await planChecks(sql, id, checksOf(run, compared)) }
     },
     async makeCheck(id, name) {
       const run = await findOpenRun(sql, id)
       if (!run) return
-      if (!isBooksCheck(name)) throw new Error(`There is no check ${name}`)
       const { cancellationSignal: signal } = Context.current()
+      const network = networks.get(networkOfCheck(name) ?? '')
+      if (network) {
+        const onProgress = createProgress((done) => touchRun(sql, id, chainCheck(network.name), done))
+        const atBlock = run.at_block === null ? null : Number(run.at_block)
+        const request = { merchantId: run.merchant_id, network, atBlock, key: `${id}:${network.name}` }
+        const audit = await auditChain(sql, request, { signal, onProgress })
+        if (audit.kind === 'failed') {
+          await failCheck(sql, id, name, audit)
+          return
+        }
+        const { height, hash } = audit.block
+        await storeCheck(sql, id, chainCheck(network.name), {
+          ...audit,
+          block: { network: network.name, block_number: height, block_hash: hash },
+        })
+        return
+      }
+      if (!isBooksCheck(name)) throw new Error(`There is no check ${name}`)
       const progress = createProgress((examined) => touchRun(sql, id, name, examined))
-      const result = await runCheck(sql, networks, run.merchant_id, name, {
-        networks: run.networks,
-        signal,
-        progress,
-      })
-      await storeCheck(sql, id, name, result)
+      const options = { networks: run.networks, signal, progress }
+      await storeCheck(sql, id, name, await runCheck(sql, networks, run.merchant_id, name, options))
+    },
+    giveUpCheck: (id, name) =>
+      failCheck(sql, id, name, {
+        code: 'INTERNAL_ERROR',
+        message: `The check ${name} could not be made after many attempts. Start another reconciliation`,
+      }),
+    async raiseExceptions(id) {
+      const run = await findOpenRun(sql, id)
+      for (const name of run?.planned ?? []) if (run) await raiseDifferences(sql, run, name)
     },
     finishRun: (id) => endRun(sql, id),
     giveUpRun: (id) =>
       failRun(sql, id, {
         code: 'INTERNAL_ERROR',
-        message: 'A check could not be made after many attempts. Start another reconciliation',
+        message: 'The reconciliation could not be made. Start another one',
       }),
   }
 }
 
-const CHECKS_OF: Readonly<Record<ReconciliationScope, readonly CheckName[]>> = {
-  orders: ORDER_CHECKS,
-  internal: INTERNAL_CHECKS,
-}
-
-function checksOf({ scope }: ReconciliationRow): CheckName[] {
-  return scope.flatMap((each) => CHECKS_OF[each])
+function checksOf({ scope }: ReconciliationRow, networks: readonly string[]): CheckName[] {
+  const of: Readonly<Record<ReconciliationScope, readonly CheckName[]>> = {
+    chain: networks.map(chainCheck),
+    orders: ORDER_CHECKS,
+    internal: INTERNAL_CHECKS,
+  }
+  return scope.flatMap((each) => of[each])
 }
 
 /** Returns a function that stores progress at most once an interval. A failure to do so stops no check. */

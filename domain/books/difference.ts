@@ -47,12 +47,17 @@ export const ORDER_CHECKS = ['orders', 'lifecycle'] as const
 /** A check that reads the database alone. */
 export type BooksCheckName = InternalCheckName | (typeof ORDER_CHECKS)[number]
 
-/** Parts of a run: the ledger against the merchant's orders, and against itself. */
-export const RECONCILIATION_SCOPES = ['orders', 'internal'] as const
+/** Parts of a run: the ledger against the chain, against the merchant's orders, and against itself. */
+export const RECONCILIATION_SCOPES = ['chain', 'orders', 'internal'] as const
 export type ReconciliationScope = (typeof RECONCILIATION_SCOPES)[number]
 
 /** A check of the database, or of the ledger against the chain of a network (`chain:bitcoin`). */
 export type CheckName = BooksCheckName | `chain:${string}`
+
+/** Returns the name of the check that compares a network, and the network of such a check. */
+export const chainCheck = (network: string): CheckName => `chain:${network}`
+export const networkOfCheck = (name: string): string | null =>
+  name.startsWith('chain:') ? name.slice('chain:'.length) : null
 
 /** Value of one side. `null` where that side has nothing. */
 export type DifferenceValue = string | null
@@ -84,13 +89,23 @@ export interface Difference {
   readonly reason?: string
 }
 
-/** The exception that a difference raises, where it is no drift. */
+/** The exception that a difference raises. */
 export interface DifferenceAbout {
-  readonly kind: 'order_mismatch' | 'stuck' | 'paid_not_confirmed'
+  readonly kind: 'drift' | 'order_mismatch' | 'stuck' | 'paid_not_confirmed'
   /** Name of the cause. The same cause raises one exception. */
   readonly cause: string
   readonly payment_id?: string | null
   readonly user_reference?: string | null
+}
+
+/** Returns the exception of a difference that concerns the books alone. */
+export function driftOf(
+  check: CheckName,
+  { subject, field, network, coin, account }: Difference,
+): DifferenceAbout {
+  const cause = ['drift', check, subject.type, subject.id, field ?? '', network ?? '', coin ?? ''].join(':')
+  const user = /^(?:available|reserved):(.*)$/s.exec(account ?? '')?.[1]
+  return { kind: 'drift', cause, ...(user === undefined ? {} : { user_reference: user }) }
 }
 
 /** Differences of a check that are stored. Further ones are counted. */

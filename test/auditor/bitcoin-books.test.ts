@@ -6,6 +6,7 @@ import { postJournal } from '../../db/books/ledger/post-journal.js'
 import { type BitcoinRail, BTC, openBitcoin } from '../stage/open-bitcoin.js'
 import { addressOf, creditDeposits, payOut, untilBroadcast } from '../stage/rail-steps.js'
 import { realSigner } from '../stage/real-signer.js'
+import { reconcile } from '../stage/reconcile.js'
 import { auditStage, differencesOf } from './audit-stage.js'
 import { type LyingNode, lyingNode } from './lying-node.js'
 
@@ -70,6 +71,16 @@ test('finds nothing after deposits and a withdrawal, and reads no block twice', 
   expect(read).toBeGreaterThan(3)
   expect(differencesOf(await audit({ rpcUrls: [node.url] }))).toEqual([])
   expect(node.calls.get('getblock')).toBe(read)
+})
+
+test('is a check of a reconciliation beside those of the ledger, and names its block', async () => {
+  const { networks, api } = rail.stage
+  const scope = ['chain', 'internal'] as const
+  const run = await reconcile(sqlOf(), networks, api.merchantId, { scope, networks: ['bitcoin'] })
+  expect(run.checks.flatMap(({ differences }) => differences)).toEqual([])
+  expect(run).toMatchObject({ status: 'clean', blocks: [{ network: 'bitcoin' }] })
+  expect(run.checks[0]).toMatchObject({ name: 'chain:bitcoin', ok: true })
+  expect(run.blocks[0]?.block_hash).toMatch(/^[0-9a-f]{64}$/)
 })
 
 describe('names exactly one difference', () => {

@@ -18,11 +18,14 @@ export async function finishRun(sql: Sql, networks: Networks, id: string): Promi
   const plan = await activities.planRun(id)
   if (plan.kind !== 'planned') throw new Error(`The run is ${plan.kind}`)
   for (const name of plan.checks) await environment.run(activities.makeCheck, id, name)
+  await activities.raiseExceptions(id)
   await activities.finishRun(id)
 }
 
 interface Reconciled {
   readonly scope?: readonly ReconciliationScope[]
+  /** Networks to which it is limited. Default: all. */
+  readonly networks?: readonly string[] | null
   /** Whether events and audit entries are sealed before. Default: true. */
   readonly seals?: boolean
 }
@@ -32,14 +35,14 @@ export async function reconcile(
   sql: Sql,
   networks: Networks,
   merchantId: string,
-  { scope = RECONCILIATION_SCOPES, seals = true }: Reconciled = {},
+  { scope = RECONCILIATION_SCOPES, networks: limits = null, seals = true }: Reconciled = {},
 ): Promise<ReconciliationRun> {
   const { id } = await inTransaction(sql, (tx) =>
     startReconciliation(tx, {
       merchantId,
       cause: 'request',
       scope,
-      networks: null,
+      networks: limits,
       atBlock: null,
       createdBy: 'test',
       actor: 'system:test',

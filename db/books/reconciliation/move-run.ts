@@ -1,6 +1,12 @@
 /** Moves a run of the reconciliation: plans its checks, stores what each found, and ends it. */
 
-import type { CheckName, Difference, DifferenceAbout, Findings } from '../../../domain/books/difference.js'
+import {
+  type CheckName,
+  type Difference,
+  type DifferenceAbout,
+  driftOf,
+  type Findings,
+} from '../../../domain/books/difference.js'
 import { inTransaction, json, type Sql, type Transaction } from '../../connect.js'
 import type { ReconciliationRow, RunBlock } from './run-row.js'
 
@@ -71,7 +77,8 @@ export async function storeCheck(
           finished_at = clock_timestamp()
       WHERE run_id = ${id} AND name = ${name} AND finished_at IS NULL`
     if (count === 0) return
-    await insertDifferences(tx, id, name, true, findings.differences, findings.about)
+    const about = findings.differences.map((each, at) => findings.about[at] ?? driftOf(name, each))
+    await insertDifferences(tx, id, name, true, findings.differences, about)
     await insertDifferences(tx, id, name, false, findings.expected, [])
     await tx`
       UPDATE reconciliation_runs
@@ -80,12 +87,32 @@ export async function storeCheck(
   })
 }
 
+/** Stores that a check could not be made. The run goes on with the others, and fails at its end. */
+export async function failCheck(
+  sql: Sql,
+  id: string,
+  name: string,
+  { code, message }: { readonly code: string; readonly message: string },
+): Promise<void> {
+  await sql`
+    UPDATE reconciliation_checks
+    SET failure_code = ${code}, failure_message = ${message}, finished_at = clock_timestamp()
+    WHERE run_id = ${id} AND name = ${name} AND finished_at IS NULL`
+}
+
 /** Ends a run whose checks are all done. A second call changes nothing. */
 export async function endRun(sql: Sql, id: string): Promise<void> {
   await sql`
+    WITH failed AS (
+      SELECT failure_code, failure_message FROM reconciliation_checks
+      WHERE run_id = ${id} AND failure_code IS NOT NULL ORDER BY place LIMIT 1
+    )
     UPDATE reconciliation_runs SET finished_at = clock_timestamp(), touched_at = clock_timestamp(),
-      status = CASE WHEN EXISTS (
-        SELECT FROM reconciliation_checks WHERE run_id = ${id} AND differences > 0) THEN 'differences' ELSE 'clean' END
+      failure_code = (SELECT failure_code FROM failed), failure_message = (SELECT failure_message FROM failed),
+      status = CASE
+        WHEN EXISTS (SELECT FROM failed) THEN 'failed'
+        WHEN EXISTS (SELECT FROM reconciliation_checks WHERE run_id = ${id} AND differences > 0) THEN 'differences'
+        ELSE 'clean' END
     WHERE id = ${id} AND status = 'running'
       AND NOT EXISTS (SELECT FROM reconciliation_checks WHERE run_id = ${id} AND finished_at IS NULL)`
 }
@@ -109,7 +136,7 @@ async function insertDifferences(
   name: CheckName,
   due: boolean,
   differences: readonly Difference[],
-  about: readonly (DifferenceAbout | null)[],
+  about: readonly DifferenceAbout[],
 ): Promise<void> {
   for (let start = 0; start < differences.length; start += ROWS) {
     const rows = differences

@@ -2,6 +2,7 @@
 
 import type { ReconciliationRun } from '../../../wire/reconciliation.js'
 import type { Queryable } from '../../connect.js'
+import { networksOf } from '../../page-of.js'
 import type { Slice } from '../../slice.js'
 import { type CheckRow, type DifferenceRow, type ReconciliationRow, reconciliationView } from './run-row.js'
 
@@ -41,6 +42,12 @@ export async function findOpenRun(sql: Queryable, id: string): Promise<Reconcili
   return row ?? null
 }
 
+/** Returns the networks on which a merchant has keys. */
+export async function listKeyNetworks(sql: Queryable, merchantId: string): Promise<string[]> {
+  const rows = await sql<{ network: string }[]>`${networksOf(sql, merchantId)} ORDER BY network`
+  return rows.map(({ network }) => network)
+}
+
 /** Lists the runs of a merchant, newest first, without what their checks found. */
 export async function listRuns(sql: Queryable, merchantId: string, slice: Slice) {
   const rows = await sql<ReconciliationRow[]>`
@@ -77,5 +84,6 @@ export async function listDifferences(
 async function listChecks(sql: Queryable, runIds: readonly string[]): Promise<CheckRow[]> {
   return sql<CheckRow[]>`
     SELECT run_id, name, examined, differences, expected FROM reconciliation_checks
-    WHERE run_id = ANY (${[...runIds]}) AND finished_at IS NOT NULL ORDER BY run_id, place`
+    WHERE run_id = ANY (${[...runIds]}) AND finished_at IS NOT NULL AND failure_code IS NULL
+    ORDER BY run_id, place`
 }

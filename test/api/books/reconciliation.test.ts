@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { postJournal } from '../../../db/books/ledger/post-journal.js'
+import { INTERNAL_CHECKS } from '../../../domain/books/difference.js'
 import { finishRun } from '../../stage/reconcile.js'
 import { type ApiKeyPair, startTestApi, type TestApi } from '../../stage/test-api.js'
 
@@ -114,6 +115,16 @@ test('refuses keys without the scope, and more open runs than allowed', async ()
   expect((await start({}, reader)).json.error.code).toBe('INSUFFICIENT_SCOPE')
   for (let each = 0; each < 5; each++) expect((await start()).status).toBe(201)
   expect((await start()).json.error.code).toBe('RATE_LIMITED')
+})
+
+test('fails where a chain cannot be compared, and shows the other checks all the same', async () => {
+  await api.enrol(merchantId)
+  const { json } = await start()
+  await finish(json.data.id)
+  const run = (await get(`/reconciliation/runs/${json.data.id}`)).json.data
+  expect(run).toMatchObject({ status: 'failed', failure: { code: 'BLOCK_NOT_SCANNED' }, blocks: [] })
+  const names = run.checks.map((check: { name: string }) => check.name)
+  expect(names).toEqual(['orders', 'lifecycle', ...INTERNAL_CHECKS])
 })
 
 test('makes the runs of a merchant in turn, and no check twice', async () => {
