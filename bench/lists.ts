@@ -25,9 +25,13 @@ export async function benchLists(context: BenchContext): Promise<Measurement[]> 
   const { sql } = await context.database({ max: 4 })
   const rows = Math.round(Number(process.env.BENCH_ROWS ?? ROWS) / LISTS)
   context.progress(`  … ${rows.toLocaleString('en')} rows of each large list`)
+  const began = performance.now()
   await fillLists(sql, rows)
   await fillAccount(sql, rows)
   await sql`VACUUM (ANALYZE)`
+  const [size] = await sql<{ text: string }[]>`
+    SELECT pg_size_pretty(pg_database_size(current_database())) AS text`
+  context.progress(`  ${size?.text} in ${Math.round((performance.now() - began) / 1_000)} s`)
   const first: Slice = { before: null, offset: 0, take: PAGE }
   const deep = (prefix: string): Slice => ({ ...first, before: idOf(prefix, Math.round(rows / 2)) })
   const lines: Measurement[] = []
