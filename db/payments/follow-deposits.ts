@@ -1,11 +1,13 @@
 /** Moves the payments whose deposits just changed, in the transaction of that change. */
 
+import { GONE_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import { formatAmount } from '../../domain/money.js'
 import { isPaymentFinal } from '../../domain/payments/payment-status.js'
 import { closeCause } from '../books/exceptions/close-cause.js'
 import { type NewException, raiseExceptions } from '../books/exceptions/raise-exception.js'
-import type { Transaction } from '../connect.js'
+import { iso, type Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
+import { members } from '../members.js'
 import { sumDeposits } from './deposits-of-payments.js'
 import { type LockedPayment, lockPayments } from './payment-row.js'
 import { evaluate, paymentEvents, type SavedPayment, saveExpiry, savePayment } from './save-payment.js'
@@ -44,6 +46,7 @@ export async function followDeposits(
   const payments = await lockPayments(tx, [...causes.keys()])
   const fresh = freshOf(payments, changed)
   await markAfterEnd(tx, fresh)
+  const back = await markReturned(tx, payments, changed)
   const sums = await sumDeposits(tx, [...causes.keys()])
   const saved: SavedPayment[] = []
   const exceptions: NewException[] = []
@@ -71,6 +74,8 @@ export async function followDeposits(
       exceptions.push(exception('late', payment, deposit, payment.decimals))
     }
   }
+  for (const { payment, deposit } of back)
+    exceptions.push(exception('late', payment, deposit, payment.decimals, true))
   return [...(await paymentEvents(tx, saved)), ...(await raiseExceptions(tx, exceptions))]
 }
 
@@ -104,6 +109,42 @@ async function markAfterEnd(tx: Transaction, fresh: readonly Fresh[]): Promise<v
   if (ids.length > 0) await tx`UPDATE deposits SET after_end = true WHERE id = ANY (${ids})`
 }
 
+/**
+ * Marks deposits that were seen in time, were gone when their payment ended (replaced, or taken back by a reorg), and
+ * have come back in this transaction. They are late too, or no person would learn that an ended payment was paid.
+ *
+ * @returns Those that it marked.
+ */
+async function markReturned(
+  tx: Transaction,
+  payments: readonly LockedPayment[],
+  changed: readonly ChangedDeposit[],
+): Promise<Fresh[]> {
+  const ended = new Map(
+    payments.filter(({ status }) => isPaymentFinal(status)).map((each) => [each.id, each]),
+  )
+  const theirs = changed.filter(({ payment_id: id }) => id !== null && ended.has(id))
+  if (theirs.length === 0) return []
+  const marked = await tx<{ id: string }[]>`
+    UPDATE deposits deposit SET after_end = true
+    FROM payments payment
+    WHERE deposit.id = ANY (${theirs.map(({ id }) => id)}) AND payment.id = deposit.payment_id
+      AND deposit.coin = payment.coin AND NOT deposit.after_end AND deposit.detected_at < payment.expires_at
+      AND deposit.status NOT IN ${members(tx, GONE_DEPOSITS)}
+      AND EXISTS (
+        SELECT FROM (
+          SELECT line ->> 'status' AS status, lead(line ->> 'at') OVER (ORDER BY number) AS next_at
+          FROM jsonb_array_elements(deposit.history) WITH ORDINALITY AS step (line, number)
+        ) step
+        WHERE step.status IN ${members(tx, GONE_DEPOSITS)} AND step.next_at = ${iso(tx, 'deposit.updated_at')})
+    RETURNING deposit.id`
+  const ids = new Set(marked.map(({ id }) => id))
+  return theirs.flatMap((deposit) => {
+    const payment = ended.get(deposit.payment_id ?? '')
+    return payment && ids.delete(deposit.id) ? [{ payment, deposit }] : []
+  })
+}
+
 /** Returns the decimal places of the coins that are not those of their payments. */
 async function decimalsOf(
   tx: Transaction,
@@ -122,6 +163,8 @@ const MESSAGES = {
   late: 'This deposit was first seen after its payment had ended; it is credited to the user, and the payment stays as it is',
   seen_late:
     'The block of this deposit is older than the end of its payment, but the platform saw it only afterwards; it is credited to the user, the payment stays as it is, and a person decides whether the payer was in time',
+  returned:
+    'This deposit was seen in time, was gone when its payment ended, and came back afterwards; it is credited to the user, the payment stays as it is, and a person decides whether it counts',
   wrong_coin:
     'Another coin was sent to the address of this payment; it is credited to the user and does not count for the payment',
   reorged: 'The chain took back a payment that was confirmed',
@@ -132,6 +175,7 @@ function exception(
   payment: LockedPayment,
   deposit: ChangedDeposit,
   decimals: number,
+  returned = false,
 ): NewException {
   const { expires_at: expiry, ended_at: ended } = payment
   const end = ended !== null && ended < expiry ? ended : expiry
@@ -142,8 +186,9 @@ function exception(
     cause: `${kind}:${kind === 'reorged' ? payment.id : deposit.id}`,
     ...(kind === 'reorged' ? { severity: 'critical' as const } : {}),
     subject: { type: 'payment', id: payment.id },
-    reason: MESSAGES[isMinedBefore ? 'seen_late' : kind],
+    reason: MESSAGES[returned ? 'returned' : isMinedBefore ? 'seen_late' : kind],
     ...VALUES[kind](payment, deposit),
+    ...(returned ? { actual: deposit.updated_at.toISOString() } : {}),
     paymentId: payment.id,
     userReference: payment.user_reference,
     evidence: {

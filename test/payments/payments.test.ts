@@ -426,6 +426,42 @@ describe('a deposit replaced in the mempool', () => {
     expect(await stage.reported(payment_id)).toEqual(['pending', 'paid', 'expired'])
   })
 
+  test('makes the payment late if it is mined all the same after the end, and notifies a person once', async () => {
+    const { address, payment_id } = await stage.open({ user_reference: 'patient' })
+    const first = stage.send(address, '1')
+    await stage.look()
+    await stage.expire(payment_id)
+    const other = await stage.open()
+    stage.send(other.address, '0.9', 'btc', first.inputs)
+    await stage.look()
+    expect(await stage.read(payment_id)).toMatchObject({ status: 'expired', flags: [], amount_detected: '0' })
+    expect(await stage.exceptions(payment_id)).toEqual([])
+    stage.model.mine([first])
+    await stage.look()
+    expect(await stage.read(payment_id)).toMatchObject({
+      status: 'expired',
+      flags: ['late'],
+      amount_detected: '1',
+    })
+    expect(await stage.exceptions(payment_id)).toEqual(['late'])
+    await stage.mine(3)
+    const [balance] = (
+      await stage.api.call({ path: '/api/v1/balances?user_reference=patient&network=bitcoin' })
+    ).json.data
+    expect(balance).toMatchObject({ available: '1' })
+    expect(await stage.exceptions(payment_id)).toEqual(['late'])
+  })
+
+  test('leaves a part in time alone that is confirmed after the end', async () => {
+    const { address, payment_id } = await stage.open()
+    stage.send(address, '0.4')
+    await stage.look()
+    await stage.expire(payment_id)
+    await stage.mine(4)
+    expect(await stage.read(payment_id)).toMatchObject({ status: 'expired', flags: ['underpaid'] })
+    expect(await stage.exceptions(payment_id)).toEqual([])
+  })
+
   test('counts the transaction that took its place', async () => {
     const { address, payment_id } = await stage.open()
     const first = stage.send(address, '1')
