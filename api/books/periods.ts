@@ -13,7 +13,6 @@ import { requestReopen } from '../../db/books/periods/reopen-period.js'
 import { requestClose } from '../../db/books/periods/request-close.js'
 import { inTransaction, type Queryable } from '../../db/connect.js'
 import { settleTime } from '../../db/exports/settle-time.js'
-import { requireFinance } from '../../db/merchants/require-finance.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { QUORUM } from '../../domain/controls/approval.js'
 import { KeyturnError } from '../../domain/errors.js'
@@ -33,6 +32,7 @@ import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startControlChangeSoon } from '../start/start-control-change-soon.js'
 import { startReconciliationSoon } from '../start/start-reconciliation-soon.js'
+import { FINANCE_ONLY, requireFinance, securedForFinance } from './require-finance.js'
 
 /** Wait for bookings that are under way when a close is requested. */
 const SETTLE_MS = 5_000
@@ -61,22 +61,22 @@ const get = createRoute({
 })
 
 const close = createRoute({
-  ...secured('reconciliation', 'approvals'),
+  ...securedForFinance(),
   method: 'post',
   path: '/periods/close',
   summary: 'Ask for the close of a month, which two other people must approve',
-  description:
-    'Needs the scope `reconciliation` or a person with the role `finance`. 409 `INVALID_STATE` while the month runs, or with `details.checklist` where something of it speaks against the close.',
+  description: `${FINANCE_ONLY} 409 \`INVALID_STATE\` while the month runs, or with \`details.checklist\` where something of it speaks against the close.`,
   tags: ['Periods'],
   request: { body: { required: true, content: { 'application/json': { schema: ClosePeriod } } } },
   responses: awaits,
 })
 
 const reopen = createRoute({
-  ...secured('reconciliation', 'approvals'),
+  ...securedForFinance(),
   method: 'post',
   path: '/periods/{period}/reopen',
   summary: 'Ask for the re-opening of the last closed month, which two other people must approve',
+  description: FINANCE_ONLY,
   tags: ['Periods'],
   request: { params, body: { required: false, content: { 'application/json': { schema: ReopenPeriod } } } },
   responses: awaits,
@@ -91,12 +91,6 @@ export function registerPeriodRoutes(app: ApiApp, dependencies: ApiDependencies)
     actor: c.get('actor'),
     expiryMs: environment.KEYTURN_CHANGE_EXPIRY,
   })
-  const financeOf = (c: Context<ApiEnv>) =>
-    requireFinance(sql, {
-      merchantId: c.get('merchantId'),
-      personId: c.get('personId'),
-      scopes: c.get('scopes'),
-    })
 
   app.openapi(list, async (c) => {
     const query = c.req.valid('query')
@@ -118,7 +112,7 @@ export function registerPeriodRoutes(app: ApiApp, dependencies: ApiDependencies)
   })
 
   app.openapi(close, async (c) => {
-    await financeOf(c)
+    await requireFinance(c, sql)
     const { period } = c.req.valid('json')
     const { asOf, settled } = await settleTime(sql, SETTLE_MS)
     if (!settled) {
@@ -147,7 +141,7 @@ export function registerPeriodRoutes(app: ApiApp, dependencies: ApiDependencies)
   })
 
   app.openapi(reopen, async (c) => {
-    await financeOf(c)
+    await requireFinance(c, sql)
     const { period } = c.req.valid('param')
     const { reason = 'none given' } = c.req.valid('json') ?? {}
     const { id, kept } = await inTransaction(sql, async (tx) => {

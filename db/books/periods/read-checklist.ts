@@ -20,7 +20,9 @@ interface Found {
  *
  * - `earlier_periods`: the month before is closed.
  * - `open_payments`: no payment of the window is open beyond its time.
- * - `ended_payments`: no deposit of a payment that expired or was cancelled waits for its fate.
+ * - `ended_payments`: no deposit of a payment that expired or was cancelled waits for confirmations, and no
+ *   exception of such a payment stands.
+ * - `overdue_exceptions`: no exception stands beyond its due time.
  * - `open_withdrawals`: no withdrawal of the window waits for approvals beyond its time.
  * - `clearing_accounts`: no account that only passes money on is out of balance: fees, and what is reserved.
  * - `reconciliation`: the run that the close asked for found nothing. Before that, neither did the newest run.
@@ -35,7 +37,7 @@ export async function readChecklist(
   runId: string | null = null,
 ): Promise<ChecklistItem[]> {
   const earlier = { found: followsClosed ? 0n : 1n, examples: [] }
-  const [payments, ended, withdrawals, clearing, reconciliation] = await Promise.all([
+  const [payments, ended, overdue, withdrawals, clearing, reconciliation] = await Promise.all([
     find(
       sql,
       sql`
@@ -47,14 +49,27 @@ export async function readChecklist(
       sql,
       sql`
       SELECT payment.id FROM payments payment
-      WHERE payment.merchant_id = ${merchantId} AND payment.created_at < ${to} AND payment.status IN ('expired', 'cancelled')
-        AND payment.amount_detected > payment.amount_confirmed`,
+      JOIN (
+        SELECT payment_id FROM deposits
+        WHERE merchant_id = ${merchantId} AND status IN ('detected', 'unconfirmed') AND payment_id IS NOT NULL
+        UNION
+        SELECT payment_id FROM exceptions
+        WHERE merchant_id = ${merchantId} AND status <> 'resolved' AND payment_id IS NOT NULL
+      ) waiting ON waiting.payment_id = payment.id
+      WHERE payment.merchant_id = ${merchantId} AND payment.created_at < ${to}
+        AND payment.status IN ('expired', 'cancelled')`,
+    ),
+    find(
+      sql,
+      sql`
+      SELECT id FROM exceptions
+      WHERE merchant_id = ${merchantId} AND status <> 'resolved' AND due_at < clock_timestamp()`,
     ),
     find(
       sql,
       sql`
       SELECT id FROM payouts
-      WHERE merchant_id = ${merchantId} AND created_at < ${to} AND stage = 'pending_approval'
+      WHERE merchant_id = ${merchantId} AND kind = 'withdrawal' AND created_at < ${to} AND stage = 'pending_approval'
         AND expires_at < clock_timestamp() - ${LATE}::interval`,
     ),
     find(
@@ -69,6 +84,7 @@ export async function readChecklist(
     item('earlier_periods', earlier),
     item('open_payments', payments),
     item('ended_payments', ended),
+    item('overdue_exceptions', overdue),
     item('open_withdrawals', withdrawals),
     item('clearing_accounts', clearing),
     item('reconciliation', reconciliation),

@@ -203,6 +203,17 @@ test('refuses a month whose checklist is red, and says what speaks against it', 
     json.error.details.checklist.filter(({ ok }: { ok: boolean }) => !ok)
   expect(red(refused)).toEqual([{ name: 'earlier_periods', ok: false, found: 1, examples: [] }])
 
+  const [exception] = await sql<{ id: string }[]>`
+    INSERT INTO exceptions (id, merchant_id, kind, detail, cause, severity, reason, subject_type, subject_id, due_at, created_at,
+                            updated_at)
+    VALUES (${newId('exc')}, ${books.merchantId}, 'stuck', 'stuck', 'test', 'low', 'Test', 'payment', 'pay_1',
+            now() - interval '1 minute', now(), now())
+    RETURNING id`
+  const id = exception?.id ?? ''
+  expect(red(await books.close(LAST))).toEqual([
+    { name: 'overdue_exceptions', ok: false, found: 1, examples: [id] },
+  ])
+  await sql`UPDATE exceptions SET due_at = now() + interval '1 hour' WHERE id = ${id}`
   await books.post('test', { 'network_fee:': 5n, 'available:bob': -5n }, { at: MIDDLE })
   expect(red(await books.close(LAST))).toMatchObject([{ name: 'clearing_accounts', found: 1 }])
   await books.post('test', { 'network_fee:': -5n, 'available:bob': 5n })
@@ -216,6 +227,27 @@ test('refuses a month whose checklist is red, and says what speaks against it', 
   const [change] = await sql<{ cause: string }[]>`
     SELECT history -> -1 ->> 'cause' AS cause FROM control_changes WHERE merchant_id = ${books.merchantId}`
   expect(change?.cause).toContain('clearing_accounts')
+})
+
+test('wants payments to be over in time, and what came for an ended one to be handled', async () => {
+  const { sql } = api.database
+  await api.enrol(books.merchantId)
+  const payment = { user_reference: 'alice', network: 'bitcoin', coin: 'btc', amount: '1' }
+  const { json } = await books.call('POST', '/payments', payment)
+  const id = json.data.payment_id
+  await sql`
+    UPDATE payments SET created_at = ${MIDDLE}, expires_at = ${new Date(MIDDLE.getTime() + 3_600_000)} WHERE id = ${id}`
+  const red = async () => (await read(LAST)).checklist.filter(({ ok }) => !ok)
+  expect(await red()).toEqual([{ name: 'open_payments', ok: false, found: 1, examples: [id] }])
+  expect((await books.close(LAST)).status).toBe(409)
+  await sql`UPDATE payments SET status = 'expired', ended_at = expires_at WHERE id = ${id}`
+  expect(await red()).toEqual([])
+  await sql`
+    INSERT INTO exceptions (id, merchant_id, kind, detail, cause, severity, reason, subject_type, subject_id, payment_id,
+                            due_at, created_at, updated_at)
+    VALUES (${newId('exc')}, ${books.merchantId}, 'late', 'late', 'test', 'low', 'Test', 'payment', ${id}, ${id},
+            now() + interval '1 hour', now(), now())`
+  expect(await red()).toEqual([{ name: 'ended_payments', ok: false, found: 1, examples: [id] }])
 })
 
 test('refuses a close whose reconciliation found a difference, and asks for no close while the newest one did', async () => {
