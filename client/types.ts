@@ -61,6 +61,7 @@ export type {
 } from '../wire/exception.js'
 export type {
   ExportDatasetName,
+  ExportedAddress,
   ExportFormatName,
   ExportJob,
   ExportQuery,

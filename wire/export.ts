@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { EXPORT_DATASETS, EXPORT_FORMATS, type ExportDataset } from '../domain/books/export-dataset.js'
 import { EVENT_TYPES } from '../domain/events/event.js'
+import { Address } from './address.js'
 import { AuditFilter } from './audit-entry.js'
 import { DepositFilter } from './deposit.js'
 import { Failure } from './failure.js'
@@ -50,6 +51,20 @@ const paged = { page: true, limit: true, cursor: true } as const
 
 const text = z.string().max(255).optional()
 
+export const ExportedAddress = z
+  .object({
+    ...Address.shape,
+    outside_books: z
+      .array(z.object({ coin: z.string(), amount: z.string() }))
+      .readonly()
+      .meta({
+        description:
+          "What lies on it and is in no balance: transfers below the network's minimum, and what the chain itself paid.",
+      }),
+  })
+  .meta({ id: 'ExportedAddress', description: 'An address, wallets and change addresses included.' })
+export type ExportedAddress = z.infer<typeof ExportedAddress>
+
 /** Filters of each dataset: those of its list, with a window of which only the begin is included. */
 export const EXPORT_FILTERS = {
   deposits: DepositFilter.omit(paged),
@@ -72,6 +87,7 @@ export const EXPORT_FILTERS = {
   }),
   events: z.strictObject({ event: z.enum(EVENT_TYPES).optional(), subject: text, ...windowFields }),
   audit: AuditFilter.omit(paged).extend(windowFields),
+  addresses: z.strictObject({ user_reference: text, network: text, ...windowFields }),
 } as const satisfies Record<ExportDataset, z.ZodObject>
 
 export const ExportStatus = z

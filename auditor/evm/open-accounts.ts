@@ -56,12 +56,25 @@ export async function openAccounts(
   block: BlockPoint,
   options: NodeOptions = {},
 ): Promise<AccountsAt> {
+  const nodes = network.rpcUrls.map((url, index) =>
+    openNode(url, `node ${index + 1} of ${network.name}`, options),
+  )
+  return openAccountsOf({ chainId: network.chainId, nodes }, block)
+}
+
+/** A chain by its id, with the nodes that serve it. */
+export interface NodesOfChain {
+  readonly chainId: number
+  readonly nodes: readonly RpcNode[]
+}
+
+/** Does the same for nodes that are open. */
+export async function openAccountsOf(chain: NodesOfChain, block: BlockPoint): Promise<AccountsAt> {
   const usable: RpcNode[] = []
-  let failure = new AuditFailure('NODE_UNREACHABLE', `${network.name} has no node`)
-  for (const [index, url] of network.rpcUrls.entries()) {
-    const node = openNode(url, `node ${index + 1} of ${network.name}`, options)
+  let failure = new AuditFailure('NODE_UNREACHABLE', 'The network has no node')
+  for (const node of chain.nodes) {
     try {
-      await requireBlock(network, node, block)
+      await requireBlock(chain, node, block)
       usable.push(node)
     } catch (error) {
       if (!(error instanceof AuditFailure)) throw error
@@ -96,9 +109,13 @@ export async function openAccounts(
   }
 }
 
-async function requireBlock(network: EvmNetwork, node: RpcNode, { height, hash }: BlockPoint): Promise<void> {
+async function requireBlock(
+  { chainId: wanted }: NodesOfChain,
+  node: RpcNode,
+  { height, hash }: BlockPoint,
+): Promise<void> {
   const chainId = toUnits(await node.ask('eth_chainId'), node, 'eth_chainId')
-  if (chainId !== BigInt(network.chainId)) {
+  if (chainId !== BigInt(wanted)) {
     throw new AuditFailure('NODE_OF_ANOTHER_CHAIN', `The ${node.label} serves chain ${chainId}`)
   }
   const found = (await node.ask('eth_getBlockByNumber', toQuantity(height), false)) as {

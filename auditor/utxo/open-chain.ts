@@ -45,7 +45,8 @@ export async function openChain(
   throw failure
 }
 
-function chainOf(node: RpcNode): UtxoChain {
+/** Opens the chain of a node, which is not checked. */
+export function chainOf(node: RpcNode): UtxoChain {
   return {
     node,
     async hashAt(height) {

@@ -2,6 +2,7 @@
 
 import type { ExportDataset } from '../../domain/books/export-dataset.js'
 import type { Dataset } from './dataset.js'
+import { addresses } from './datasets/addresses.js'
 import { audit } from './datasets/audit.js'
 import { deposits } from './datasets/deposits.js'
 import { events } from './datasets/events.js'
@@ -22,4 +23,5 @@ export const DATASETS = {
   ledger,
   events,
   audit,
+  addresses,
 } as unknown as Readonly<Record<ExportDataset, AnyDataset>>

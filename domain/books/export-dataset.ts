@@ -9,6 +9,7 @@ export const EXPORT_DATASETS = [
   'ledger',
   'events',
   'audit',
+  'addresses',
 ] as const
 export type ExportDataset = (typeof EXPORT_DATASETS)[number]
 

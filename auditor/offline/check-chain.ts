@@ -1,0 +1,170 @@
+/** Checks what the chains hold at the blocks of a period's proof against the entries of the ledger. */
+
+import type { ProofBlock } from '../../domain/books/period-books.js'
+import { AuditFailure } from '../audit-failure.js'
+import { openAccountsOf } from '../evm/open-accounts.js'
+import { openNode } from '../rpc/open-node.js'
+import { chainOf } from '../utxo/open-chain.js'
+import { walkChain } from '../utxo/walk-chain.js'
+import type { AccountAtEnd } from './check-ledger.js'
+import { parseDecimal, scale, showDecimal } from './decimal.js'
+import type { Findings } from './findings.js'
+import { scriptOfAddress } from './script-of-address.js'
+
+/** An address of the export, as far as it is checked. */
+export interface ExportedAddress {
+  readonly id: string
+  readonly address: string
+  readonly network: string
+  readonly outside_books: readonly { readonly coin: string; readonly amount: string }[]
+}
+
+/** A network of `GET /networks`, as far as it is checked. */
+export interface ExportedNetwork {
+  readonly network: string
+  readonly family: 'utxo' | 'evm'
+  readonly chain_id: string
+  readonly coins: readonly {
+    readonly coin: string
+    readonly decimals: number
+    readonly contract: string | null
+  }[]
+}
+
+export interface ChainQuestion {
+  readonly proof: ProofBlock
+  readonly network: ExportedNetwork
+  readonly url: string
+  readonly addresses: readonly ExportedAddress[]
+  readonly accounts: readonly AccountAtEnd[]
+  /** First block that can pay an address (UTXO). */
+  readonly fromBlock: number
+  /** Receives the height that was read, of the proof's. */
+  readonly onProgress?: (height: number) => void
+}
+
+/** Questions of one request to an EVM node. */
+const BATCH = 100
+
+/** Compares every address and coin of a network. A node that cannot answer leaves it unchecked. */
+export async function checkChain(question: ChainQuestion, findings: Findings): Promise<void> {
+  const { proof, network } = question
+  const check = `chain ${proof.network}`
+  try {
+    const holdings = network.family === 'utxo' ? await readOutputs(question) : await readBalances(question)
+    const wrong = compare(question, holdings, check, findings)
+    if (wrong === 0)
+      findings.holds(
+        check,
+        `${holdings.size} balances at block ${proof.block_number} (${proof.block_hash}) are those of the ledger`,
+      )
+  } catch (error) {
+    if (!(error instanceof AuditFailure)) throw error
+    if (error.code === 'NODE_ON_ANOTHER_BRANCH') findings.fault(check, error.message)
+    else findings.unchecked(check, `${error.code}: ${error.message}`)
+  }
+}
+
+/** What the chain holds, scaled, by address id and coin. */
+type Holdings = ReadonlyMap<string, bigint>
+
+const keyOf = (addressId: string, coin: string) => JSON.stringify([addressId, coin])
+
+async function readOutputs({
+  proof,
+  network,
+  url,
+  addresses,
+  fromBlock,
+  onProgress,
+}: ChainQuestion): Promise<Holdings> {
+  const [coin] = network.coins
+  const to = { height: proof.block_number, hash: proof.block_hash }
+  const chain = chainOf(openNode(url, `node of ${network.network}`))
+  await requireHash(to, await chain.hashAt(to.height))
+  const owners = new Map(addresses.map(({ id, address }) => [scriptOfAddress(address), id]))
+  const unspent = new Map<string, { readonly owner: string; readonly amount: bigint }>()
+  for await (const block of walkChain(chain, { height: fromBlock - 1, hash: null }, to)) {
+    for (const { txid, vout, amount, script } of block.outputs) {
+      const owner = owners.get(script)
+      if (owner !== undefined) unspent.set(`${txid}:${vout}`, { owner, amount })
+    }
+    for (const { txid, vout } of block.spends) unspent.delete(`${txid}:${vout}`)
+    onProgress?.(block.height)
+  }
+  const holdings = new Map<string, bigint>()
+  for (const { id } of addresses) holdings.set(keyOf(id, coin?.coin ?? ''), 0n)
+  for (const { owner, amount } of unspent.values()) {
+    const key = keyOf(owner, coin?.coin ?? '')
+    holdings.set(key, (holdings.get(key) ?? 0n) + scale(amount, coin?.decimals ?? 0))
+  }
+  return holdings
+}
+
+async function readBalances({ proof, network, url, addresses }: ChainQuestion): Promise<Holdings> {
+  const block = { height: proof.block_number, hash: proof.block_hash }
+  const at = await openAccountsOf(
+    { chainId: Number(network.chain_id.split(':')[1]), nodes: [openNode(url, `node of ${network.network}`)] },
+    block,
+  )
+  const holdings = new Map<string, bigint>()
+  for (const { coin, decimals, contract } of network.coins) {
+    for (let from = 0; from < addresses.length; from += BATCH) {
+      const batch = addresses.slice(from, from + BATCH)
+      const balances = await at.balances(batch.map(({ address }) => ({ address, contract })))
+      for (const [index, { id }] of batch.entries())
+        holdings.set(keyOf(id, coin), scale(balances[index] ?? 0n, decimals))
+    }
+  }
+  return holdings
+}
+
+function requireHash({ height, hash }: { height: number; hash: string }, found: string | null): void {
+  if (found === hash) return
+  throw found === null
+    ? new AuditFailure('NODE_BEHIND', `the node has not reached block ${height}`)
+    : new AuditFailure(
+        'NODE_ON_ANOTHER_BRANCH',
+        `the node has ${found} at height ${height}, and the proof ${hash}`,
+      )
+}
+
+/** @returns The number of faults. */
+function compare(
+  { proof, addresses, accounts }: ChainQuestion,
+  holdings: Holdings,
+  check: string,
+  findings: Findings,
+): number {
+  const books = new Map<string, bigint>()
+  for (const { account, network, coin, balance } of accounts) {
+    if (network === proof.network && account.startsWith('chain:'))
+      books.set(keyOf(account.slice('chain:'.length), coin), balance)
+  }
+  const known = new Map(addresses.map((address) => [address.id, address]))
+  let faults = 0
+  const fault = (what: string) => {
+    faults += 1
+    findings.fault(check, what)
+  }
+  for (const key of new Set([...holdings.keys(), ...books.keys()])) {
+    const [id = '', coin = ''] = JSON.parse(key) as string[]
+    const address = known.get(id)
+    const [onChain, inBooks] = [holdings.get(key), books.get(key) ?? 0n]
+    if (!address || onChain === undefined) {
+      if (inBooks !== 0n)
+        fault(
+          `${id} holds ${showDecimal(inBooks)} ${coin} in the ledger, and the exports have no such address or coin`,
+        )
+      continue
+    }
+    const outside = parseDecimal(address.outside_books.find((each) => each.coin === coin)?.amount) ?? 0n
+    const surplus = onChain - inBooks
+    // What is outside of the books may have come after the block.
+    if (surplus >= 0n && surplus <= outside) continue
+    fault(
+      `${address.address} holds ${showDecimal(onChain)} ${coin} at block ${proof.block_number}, and ${showDecimal(inBooks)} in the ledger`,
+    )
+  }
+  return faults
+}
