@@ -181,6 +181,8 @@ const schema = z.object({
   KEYTURN_EXPORT_STORAGE_TOTAL: z.coerce.number().int().min(0).default(20_000_000_000),
   /** Time for which a link to a file works. */
   KEYTURN_EXPORT_LINK: duration('15m'),
+  /** Interval at which the books of each merchant are reconciled. 0 switches that off. */
+  KEYTURN_RECONCILIATION_INTERVAL: duration('24h'),
   /** Reconciliations of one merchant that may be open at the same time. */
   KEYTURN_RECONCILIATION_RUNS: z.coerce.number().int().min(1).default(5),
   KEYTURN_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

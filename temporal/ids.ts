@@ -46,6 +46,10 @@ export const reconciliationId = (id: string): string => `reconciliation:${id}`
 /** Returns the id of the workflow of a rescan. */
 export const rescanId = (id: string): string => `rescan:${id}`
 
+/** Returns the id of the Temporal Schedule that reconciles the books of a merchant. */
+export const reconciliationScheduleId = (merchantId: string): string =>
+  `reconciliation-schedule:${merchantId}`
+
 /** Workflow type of each kind of control change. */
 export const CONTROL_CHANGE_WORKFLOW = {
   policy: 'policyChange',

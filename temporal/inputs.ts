@@ -140,6 +140,10 @@ export interface RescanInput {
   readonly network: string
 }
 
+export interface ScheduledReconciliationInput {
+  readonly merchantId: string
+}
+
 export interface ChainWatcherInput {
   readonly network: string
 }

@@ -1,6 +1,7 @@
 /** Gives activities access to other workflows: they start them from a row and signal them by id. */
 
 import { type ScheduleClient, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
+import { applyReconciliationSchedule } from './apply-reconciliation-schedule.js'
 import { type AppliedSchedule, applySchedule, readMissed } from './apply-schedule.js'
 import type {
   BatchInput,
@@ -156,6 +157,8 @@ export function createWorkflowGate(
 export interface ScheduleGate {
   /** Creates, updates or deletes the Schedule so that it equals its row. */
   applySchedule(schedule: AppliedSchedule): Promise<void>
+  /** Creates, updates or deletes the Schedule that reconciles a merchant's books. @param intervalMs - 0 deletes it. */
+  applyReconciliation(merchantId: string, intervalMs: number): Promise<void>
   /** Returns how many firings the Schedule has left out since its creation. `null` if it does not exist. */
   readMissed(id: string): Promise<number | null>
   /** Returns the firings that were interrupted since `since`. */
@@ -172,6 +175,8 @@ export interface ScheduleGate {
 export function createScheduleGate(client: ScheduleClient, workflows: WorkflowClient): ScheduleGate {
   return {
     applySchedule: (schedule) => applySchedule(client, schedule),
+    applyReconciliation: (merchantId, intervalMs) =>
+      applyReconciliationSchedule(client, merchantId, intervalMs),
     readMissed: (id) => readMissed(client, id),
     listLostFirings: (since) => listLostFirings(workflows, since),
     restartFiring: (firing, merchantId) => restartFiring(workflows, firing, merchantId),

@@ -187,6 +187,7 @@ function coreOptions(parts: WorkerParts) {
           alerts: alertSettings(parts),
           signalAgainAfterMs: Math.max(30_000, 2 * environment.KEYTURN_SWEEP_INTERVAL),
           graceMs: Math.min(5_000, environment.KEYTURN_SWEEP_INTERVAL),
+          reconciliationIntervalMs: environment.KEYTURN_RECONCILIATION_INTERVAL,
           nonceGapAfterMs: environment.KEYTURN_NONCE_GAP_AFTER,
           unansweredAfterMs: environment.KEYTURN_UNANSWERED_AFTER,
           signerOfflineAfterMs: environment.KEYTURN_SIGNER_OFFLINE_AFTER,
@@ -256,9 +257,11 @@ function exportOptions({ sql, networks, environment }: WorkerParts) {
   } satisfies Omit<WorkerOptions, 'taskQueue'>
 }
 
-function reconciliationOptions({ sql, networks }: WorkerParts) {
+function reconciliationOptions({ sql, networks, workflowClient }: WorkerParts) {
   return {
-    activities: heartbeating(createReconciliationActivities({ sql, networks })),
+    activities: heartbeating(
+      createReconciliationActivities({ sql, networks, gate: createWorkflowGate(workflowClient) }),
+    ),
     maxConcurrentActivityTaskExecutions: CHECKS,
   } satisfies Omit<WorkerOptions, 'taskQueue'>
 }

@@ -15,6 +15,8 @@ import { raiseDifferences } from '../../db/books/reconciliation/raise-difference
 import { findOpenRun, listKeyNetworks } from '../../db/books/reconciliation/read-run.js'
 import { runCheck } from '../../db/books/reconciliation/run-check.js'
 import type { ReconciliationRow } from '../../db/books/reconciliation/run-row.js'
+import { markRunStarted } from '../../db/books/reconciliation/run-start.js'
+import { openScheduledRun } from '../../db/books/reconciliation/schedules.js'
 import type { Sql } from '../../db/connect.js'
 import {
   type CheckName,
@@ -25,6 +27,7 @@ import {
   type ReconciliationScope,
 } from '../../domain/books/difference.js'
 import type { Networks } from '../../domain/chain/network.js'
+import type { ReconciliationGate } from '../../temporal/workflow-gate.js'
 import { auditChain } from './audit/audit-chain.js'
 
 /** Interval at which a check stores how far it is. */
@@ -33,6 +36,8 @@ const PROGRESS_MS = 5_000
 export interface ReconciliationDependencies {
   readonly sql: Sql
   readonly networks: Networks
+  /** Starts the workflow of a run that a Schedule opened. */
+  readonly gate: Pick<ReconciliationGate, 'startReconciliationRun'>
 }
 
 /** What the workflow does next. */
@@ -44,6 +49,8 @@ export type RunPlan =
   | { readonly kind: 'planned'; readonly checks: readonly string[] }
 
 export interface ReconciliationActivities {
+  /** Opens the run of a firing, and starts its workflow. @returns Its id. `null` if an earlier one is open. */
+  openScheduledRun(merchantId: string, nominalAt: string): Promise<string | null>
   /** Decides once which checks the run makes, and returns those that are not done. */
   planRun(id: string): Promise<RunPlan>
   /** Makes a check and stores what it found. Nothing happens where it is done, or where the run has ended. */
@@ -62,8 +69,16 @@ export interface ReconciliationActivities {
 export function createReconciliationActivities({
   sql,
   networks,
+  gate,
 }: ReconciliationDependencies): ReconciliationActivities {
   return {
+    async openScheduledRun(merchantId, nominalAt) {
+      const run = await openScheduledRun(sql, merchantId, new Date(nominalAt))
+      if (run === null) return null
+      await gate.startReconciliationRun(run)
+      await markRunStarted(sql, run.id)
+      return run.id
+    },
     async planRun(id) {
       const run = await claimRun(sql, id)
       if (run === null) return { kind: 'ended' }

@@ -29,6 +29,7 @@ import {
   restartRescans,
   restartWithdrawals,
 } from './restart-workflows.js'
+import { scheduleReconciliations } from './schedule-reconciliations.js'
 import { signalAnswers, signalApprovals, wakeAll } from './signal-workflows.js'
 import type { SweeperDependencies } from './sweeper-dependencies.js'
 
@@ -133,7 +134,8 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
         approvals: await attempt('approvals', () => signalApprovals(dependencies)),
         schedules:
           (await attempt('schedules', () => repairSchedules(dependencies))) +
-          (await attempt('firings', () => restartFirings(dependencies))),
+          (await attempt('firings', () => restartFirings(dependencies))) +
+          (await attempt('reconciliation schedules', () => scheduleReconciliations(dependencies))),
         consolidations: await attempt('consolidations', () => restartConsolidations(dependencies)),
         deliveries: await attempt('deliveries', () =>
           resumeStalledDeliveries(

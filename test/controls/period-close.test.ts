@@ -23,7 +23,13 @@ beforeAll(async () => {
     connection,
     namespace: temporal.namespace,
     taskQueue: TASK_QUEUE.reconciliation,
-    activities: heartbeating(createReconciliationActivities({ sql, networks: stage.networks })),
+    activities: heartbeating(
+      createReconciliationActivities({
+        sql,
+        networks: stage.networks,
+        gate: { startReconciliationRun: async () => true },
+      }),
+    ),
   })
   running = reconciliation.run()
 })

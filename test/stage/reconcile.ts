@@ -11,9 +11,12 @@ import { RECONCILIATION_SCOPES, type ReconciliationScope } from '../../domain/bo
 import type { Networks } from '../../domain/chain/network.js'
 import type { ReconciliationRun } from '../../wire/reconciliation.js'
 
+/** Starts nothing: the test takes the steps. */
+const gate = { startReconciliationRun: async () => true }
+
 /** Takes every step of a run that exists. */
 export async function finishRun(sql: Sql, networks: Networks, id: string): Promise<void> {
-  const activities = createReconciliationActivities({ sql, networks })
+  const activities = createReconciliationActivities({ sql, networks, gate })
   const environment = new MockActivityEnvironment()
   const plan = await activities.planRun(id)
   if (plan.kind !== 'planned') throw new Error(`The run is ${plan.kind}`)

@@ -20,6 +20,8 @@ export interface NewReconciliation {
   /** Who asked for it: the id of a person or key, or `system:…`. */
   readonly createdBy: string
   readonly actor: string
+  /** Time for which a Schedule starts it. Absent for other runs. */
+  readonly scheduledAt?: Date
   /** Runs of the merchant that may be open at a time. */
   readonly mostOpen: number
 }
@@ -47,9 +49,10 @@ export async function startReconciliation(
     )
   }
   const [row] = await tx<ReconciliationRow[]>`
-    INSERT INTO reconciliation_runs (id, merchant_id, cause, scope, networks, at_block, created_by)
+    INSERT INTO reconciliation_runs (id, merchant_id, cause, scope, networks, at_block, created_by, scheduled_at)
     VALUES (${newId('rec')}, ${merchantId}, ${cause}, ${[...scope]}::text[],
-            ${networks === null ? null : [...networks]}::text[], ${atBlock}, ${run.createdBy})
+            ${networks === null ? null : [...networks]}::text[], ${atBlock}, ${run.createdBy},
+            ${run.scheduledAt ?? null})
     RETURNING *`
   if (!row) throw new Error('The reconciliation was not stored')
   await appendAudit(tx, {
