@@ -98,6 +98,12 @@ export async function listDeliveries(
             ? sql``
             : sql`AND each.failure_classes @> ARRAY[${members(sql, ONLY[filter.failure_class])}]`
         }
+        ${
+          // Of one endpoint, the index of all of its failures serves each class.
+          filter.failure_class === undefined || filter.endpoint_id === undefined
+            ? sql``
+            : sql`AND each.failure_classes <> '{}'`
+        }
         ${from === undefined ? sql`` : sql`AND each.created_at >= ${from}`}
         ${to === undefined ? sql`` : sql`AND each.created_at < ${to}`}
         ${

@@ -11,6 +11,8 @@ import { freshDatabase, type TestDatabase } from '../../../support/database.js'
 import { explainQuery } from '../../../support/explain-query.js'
 
 const DELIVERIES = 200_000
+/** Deliveries of an endpoint that accepted none, long ago. */
+const DEAD = 30_000
 const PAGE = 21
 /** Rows of a page: deliveries, their events and attempts, the delivery after which it begins, and some to spare. */
 const MOST_READ = 5 * PAGE
@@ -23,7 +25,7 @@ beforeAll(async () => {
   await sql`
     INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed) VALUES
       ('whe_busy', 'm', 'https://a.example/', ''), ('whe_rare', 'm', 'https://b.example/', ''),
-      ('whe_other', 'other', 'https://c.example/', '')`
+      ('whe_dead', 'm', 'https://d.example/', ''), ('whe_other', 'other', 'https://c.example/', '')`
   await sql.begin(async (tx) => {
     // Foreign keys are not checked, which takes most of the time.
     await tx`SET LOCAL session_replication_role = replica`
@@ -42,11 +44,18 @@ beforeAll(async () => {
              CASE WHEN rare THEN 'wallet.low_balance' ELSE 'deposit.status_changed' END, CASE WHEN rare THEN 'pay_1' END,
              CASE WHEN rare THEN ARRAY['timeout'] ELSE '{}' END, 1
       FROM generate_series(1, ${DELIVERIES}) n, LATERAL (SELECT n % 5000 = 0 AS rare) AS each`
+    // Another endpoint of the merchant accepted none of many events.
+    await tx`
+      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, status, created_at, event_type, failure_classes)
+      SELECT 'whd_d' || lpad(n::text, 8, '0'), 'm', 'evt_' || lpad((2 * n)::text, 8, '0'), 'whe_dead',
+             CASE n % 2 WHEN 0 THEN 'exhausted' ELSE 'cancelled' END, '2025-06-01'::timestamptz + n * interval '1 second',
+             'deposit.status_changed', ARRAY['unreachable']
+      FROM generate_series(1, ${DEAD}) n`
     await tx`
       INSERT INTO webhook_attempts (delivery_id, number, at, status_code, duration_ms, error, failure_class, endpoint_id, test)
       SELECT id, 1, now() - (${DELIVERIES} - substr(id, 5)::int) * interval '1 second', CASE status WHEN 'delivered' THEN 200 END, 5,
              CASE status WHEN 'exhausted' THEN 'No answer' END, CASE status WHEN 'exhausted' THEN 'timeout' END, endpoint_id, false
-      FROM webhook_deliveries`
+      FROM webhook_deliveries WHERE endpoint_id <> 'whe_dead'`
   })
   await sql`VACUUM ANALYZE events, webhook_deliveries, webhook_attempts`
 }, 180_000)
@@ -68,6 +77,10 @@ describe('reads no more than a page', () => {
     ['of a class of failures', { failure_class: 'timeout' }],
     ['of a class without deliveries', { failure_class: 'blocked' }],
     ['of a window', { from_date: day('02'), to_date: day('03') }],
+    ['of an endpoint that accepts, and a status', { endpoint_id: 'whe_busy', status: 'exhausted' }],
+    ['of an endpoint that accepts, and another status', { endpoint_id: 'whe_busy', status: 'cancelled' }],
+    ['of an endpoint that accepts, and a class', { endpoint_id: 'whe_busy', failure_class: 'unreachable' }],
+    ['of a dead endpoint and a class', { endpoint_id: 'whe_dead', failure_class: 'unreachable' }],
     ['of an endpoint within a window', { endpoint_id: 'whe_busy', from_date: day('01'), to_date: day('02') }],
   ])('%s, on the first page and on a deep one', async (_name, filter) => {
     for (const before of [null, 'whd_00010000']) {
@@ -81,7 +94,7 @@ describe('reads no more than a page', () => {
 test('finds by each filter what differs, and all of it', async () => {
   const filters: DeliveryFilter[] = [
     { endpoint_id: 'whe_rare' },
-    { status: 'exhausted' },
+    { status: 'exhausted', from_date: day('01') },
     { event: 'wallet.low_balance' },
     { payment_id: 'pay_1' },
     { failure_class: 'timeout' },
