@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExportDatasetName, ExportJob, ExportQuery, NewExport } from '../wire/export.js'
 import type { Paging } from '../wire/paging.js'
 import type { Calls, Sent } from './calls.js'
-import type { OpenStream } from './send-request.js'
+import type { OpenStream, StreamedAnswer } from './send-request.js'
 
 const POLL_MS = 1_000
 
@@ -16,7 +16,11 @@ export function exportCalls({ at, post, get, page }: Calls, open: OpenStream) {
      * Streams the rows of a dataset from one snapshot. Read `body` to its end: it fails when the stream is cut,
      * and then what came is incomplete. `signal` ends it early.
      */
-    stream: (dataset: ExportDatasetName, query: ExportQuery = {}, signal?: AbortSignal): Promise<Response> =>
+    stream: (
+      dataset: ExportDatasetName,
+      query: ExportQuery = {},
+      signal?: AbortSignal,
+    ): Promise<StreamedAnswer> =>
       open({ method: 'GET', path: at('/exports', dataset), query: { ...query } }, signal),
     /** Creates a job that writes the rows to a file. */
     create: (job: NewExport, sent?: Sent) => post<ExportJob>('/exports', job, sent),

@@ -58,14 +58,18 @@ export interface Success<T> {
 export type Send = <T>(request: Request) => Promise<Success<T>>
 
 /** Sends a request once. @returns The answer, whose body is not read yet. @throws ApiError for an error answer. */
-export type OpenStream = (request: Request, signal?: AbortSignal) => Promise<Response>
+export type OpenStream = (request: Request, signal?: AbortSignal) => Promise<StreamedAnswer>
+
+/** Answer whose body is there to be read. */
+export type StreamedAnswer = Response & { readonly body: NonNullable<Response['body']> }
 
 /** Returns the function that opens streams. They may take as long as they need. */
 export function createOpener(options: SenderOptions): OpenStream {
   return async (request, signal) => {
     const response = await sendOnce(options, request, undefined, signal)
-    if (response.ok) return response
-    throw toError(response, parse(await response.text()))
+    if (!response.ok) throw toError(response, parse(await response.text()))
+    if (response.body === null) throw new Error(`${request.path} was answered without a body`)
+    return response as StreamedAnswer
   }
 }
 
