@@ -30,6 +30,11 @@ import type { Networks } from '../../domain/chain/network.js'
 import type { ReconciliationGate } from '../../temporal/workflow-gate.js'
 import { auditChain } from './audit/audit-chain.js'
 
+/**
+ * Attempts to compare with a chain whose node is away or behind: half a minute of waiting. Then the run says so,
+ * because a person waits for it.
+ */
+const CHAIN_ATTEMPTS = 6
 /** Interval at which a check stores how far it is. */
 const PROGRESS_MS = 5_000
 
@@ -98,7 +103,8 @@ export function createReconciliationActivities({
         const onProgress = createProgress((done) => touchRun(sql, id, chainCheck(network.name), done))
         const atBlock = run.at_block === null ? null : Number(run.at_block)
         const request = { merchantId: run.merchant_id, network, atBlock, key: `${id}:${network.name}` }
-        const audit = await auditChain(sql, request, { signal, onProgress })
+        const last = Context.current().info.attempt >= CHAIN_ATTEMPTS
+        const audit = await auditChain(sql, request, { signal, onProgress, last })
         if (audit.kind === 'failed') {
           await failCheck(sql, id, name, audit)
           return

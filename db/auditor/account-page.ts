@@ -10,6 +10,8 @@ export interface AccountAt {
   readonly booked: bigint
   /** Base units of transfers below the network's minimum, which are only counted. */
   readonly small: bigint
+  /** Reference of a rise that the watcher noticed, and that no transaction explains. `null` without one. */
+  readonly rise: string | null
   /** Base units that the chain itself paid (validators' withdrawals), which are in no user's balance. */
   readonly granted: bigint
 }
@@ -83,7 +85,9 @@ export function readAccountPage(
         coalesce((
           SELECT sum(amount) FROM balance_rises
           WHERE network = ${network} AND address_id = address.id AND coin = ${coin}
-            AND source = 'validator_withdrawal' AND block_number <= ${height}), 0) AS granted
+            AND source = 'validator_withdrawal' AND block_number <= ${height}), 0) AS granted,
+        (SELECT min(reference) FROM balance_rises
+         WHERE network = ${network} AND address_id = address.id AND coin = ${coin} AND source = 'unexplained') AS rise
       FROM address LEFT JOIN ledger_accounts account
         ON account.merchant_id = ${merchantId} AND account.network = ${network} AND account.coin = ${coin}
         AND account.kind = 'chain' AND account.owner = address.id

@@ -1,11 +1,13 @@
 /** Keeps how far a comparison with a chain is, and what it found, so that one that dies goes on where it was. */
 
-import type { Difference } from '../../domain/books/difference.js'
+import type { Difference, DifferenceAbout } from '../../domain/books/difference.js'
 import { json, type Queryable } from '../connect.js'
 
 /** What was found so far. Differences above a limit are counted and not kept. */
 export interface FoundSoFar {
   readonly differences: readonly Difference[]
+  /** The exception that each of the differences raises, as `Findings.about`. */
+  readonly about: readonly (DifferenceAbout | null)[]
   readonly expected: readonly Difference[]
   readonly differenceCount: number
   readonly expectedCount: number

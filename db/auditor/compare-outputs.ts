@@ -13,6 +13,8 @@ export interface OutputDifference {
   readonly onChain: bigint | null
   /** Base units that the books have there. `null` if they have none. */
   readonly inBooks: bigint | null
+  /** Block that made it. `null` if the chain never did. */
+  readonly madeIn: number | null
   /** Block that spent it, where the chain says so. */
   readonly spentIn: number | null
   /** Base units of the transfers to its address that are too small for the books and only counted. */
@@ -21,7 +23,8 @@ export interface OutputDifference {
 
 const PAGE = 500
 
-interface Row extends Omit<OutputDifference, 'spentIn'> {
+interface Row extends Omit<OutputDifference, 'madeIn' | 'spentIn'> {
+  readonly madeIn: bigint | null
   readonly spentIn: bigint | null
 }
 
@@ -43,7 +46,7 @@ export async function compareOutputs(
         AND (spent_height IS NULL OR spent_height > ${height})`
     const rows = tx<Row[]>`
       SELECT txid, vout, address.id AS "addressId", address.address, chain.amount AS "onChain",
-             books.amount AS "inBooks", (
+             books.amount AS "inBooks", chain.height AS "madeIn", (
                SELECT spent_height FROM audited_outputs
                WHERE network = ${network} AND txid = books.txid AND vout = books.vout) AS "spentIn",
              coalesce((SELECT sum(amount) FROM small_transfers small
@@ -53,7 +56,7 @@ export async function compareOutputs(
         WHERE merchant_id = ${merchantId} AND network = ${network} AND block_number <= ${height}
           AND (spent_at_block IS NULL OR spent_at_block > ${height})
       ) books FULL JOIN (
-        SELECT txid, vout, address_id, amount FROM audited_outputs
+        SELECT txid, vout, address_id, amount, height FROM audited_outputs
         WHERE merchant_id = ${merchantId} AND network = ${network} AND height <= ${height}
           AND (spent_height IS NULL OR spent_height > ${height})
       ) chain USING (txid, vout)
@@ -61,8 +64,14 @@ export async function compareOutputs(
       WHERE books.amount IS DISTINCT FROM chain.amount OR books.address_id IS DISTINCT FROM chain.address_id
       ORDER BY txid, vout`
     for await (const page of rows.cursor(PAGE)) {
-      await take(page.map((row) => ({ ...row, spentIn: row.spentIn === null ? null : Number(row.spentIn) })))
+      await take(
+        page.map((row) => ({ ...row, madeIn: toNumber(row.madeIn), spentIn: toNumber(row.spentIn) })),
+      )
     }
     return counted?.count ?? 0
   })
+}
+
+function toNumber(height: bigint | null): number | null {
+  return height === null ? null : Number(height)
 }

@@ -2,18 +2,6 @@
 
 import type { Queryable } from '../connect.js'
 
-/** Returns the block of an outpoint. `null` if the auditor never read it. */
-export async function walkedHeight(
-  sql: Queryable,
-  network: string,
-  outpoint: string,
-): Promise<number | null> {
-  const [txid = '', vout = '0'] = outpoint.split(':')
-  const [row] = await sql<{ height: bigint }[]>`
-    SELECT height FROM audited_outputs WHERE network = ${network} AND txid = ${txid} AND vout = ${Number(vout)}`
-  return row ? Number(row.height) : null
-}
-
 /** Returns the blocks that pay an address by outputs which the books do not hold, in their order. */
 export async function blocksOfMissingOutputs(
   sql: Queryable,

@@ -5,8 +5,7 @@ import type { Network } from '../../domain/chain/network.js'
 import { closeCauses } from '../books/exceptions/close-cause.js'
 import type { Transaction } from '../connect.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
-import { missedCause } from './missed-cause.js'
-import { riseCause } from './record-rises.js'
+import { missedCause, riseCause } from './missed-cause.js'
 
 /** Does so for deposits that a rescan recorded. */
 export async function explainRises(
@@ -19,10 +18,7 @@ export async function explainRises(
     const evidence = { deposit: id, transaction_hash: deposit.txid, block_number: Number(height) }
     const causes = byFamily(network, {
       utxo: () => [missedCause(network.name, `${deposit.txid}:${deposit.output_index}`)],
-      evm: () => [
-        missedCause(network.name, `${addressId}:${coin}:${height}`),
-        missedCause(network.name, `${addressId}:${coin}`),
-      ],
+      evm: () => [missedCause(network.name, `${addressId}:${coin}`)],
     })
     causes.push(...(await lowerRises(tx, network.name, deposit)))
     await closeCauses(

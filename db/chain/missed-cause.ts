@@ -1,6 +1,20 @@
-/** Names the cause of the exception for a payment that the watcher missed. */
+/** Names the causes of exceptions about coins that came in and are not in the books. */
 
-/** @param place - Outpoint, or the address, coin and block of a rise. */
+/**
+ * Returns the cause of a payment that the watcher missed.
+ *
+ * @param place - Outpoint, or the address and coin whose balance is too high. Empty: the begin of all causes.
+ */
 export function missedCause(network: string, place: string): string {
   return `missed:${network}:${place}`
+}
+
+/** Returns the cause of a rise of a balance that no transaction made. */
+export function riseCause(
+  addressId: string,
+  coin: string,
+  source: 'validator_withdrawal' | 'unexplained',
+  reference: string,
+): string {
+  return `rise:${addressId}:${coin}:${source}:${reference}`
 }

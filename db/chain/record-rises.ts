@@ -12,6 +12,7 @@ import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import type { AddressFilter } from './address-filter.js'
 import { matchTransfers } from './match-transfers.js'
+import { riseCause } from './missed-cause.js'
 
 export interface Rise {
   readonly merchantId: string
@@ -136,14 +137,4 @@ export async function forgetRises(tx: Transaction, network: string, height: numb
       evidence: { reverted_above: height },
     })),
   )
-}
-
-/** Names the cause of the exception of a rise. */
-export function riseCause(
-  addressId: string,
-  coin: string,
-  source: Rise['source'],
-  reference: string,
-): string {
-  return `rise:${addressId}:${coin}:${source}:${reference}`
 }

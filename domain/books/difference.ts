@@ -91,7 +91,7 @@ export interface Difference {
 
 /** The exception that a difference raises. */
 export interface DifferenceAbout {
-  readonly kind: 'drift' | 'order_mismatch' | 'stuck' | 'paid_not_confirmed'
+  readonly kind: 'drift' | 'unattributed' | 'order_mismatch' | 'stuck' | 'paid_not_confirmed'
   /** Name of the cause. The same cause raises one exception. */
   readonly cause: string
   readonly payment_id?: string | null

@@ -133,7 +133,7 @@ test('goes on where an earlier one stopped, and keeps what that one found', asyn
   const height = await untilScanned()
   const [block] = await sqlOf()<{ hash: string }[]>`SELECT hash FROM chain_blocks WHERE height = ${height}`
   const network = rail.stage.networks.get('ethereum')!
-  const found = { differences: [], expected: [], differenceCount: 7, expectedCount: 0 }
+  const found = { differences: [], about: [], expected: [], differenceCount: 7, expectedCount: 0 }
   const [last] = await sqlOf()<{ id: string }[]>`SELECT max(id) AS id FROM addresses`
   await saveChainAudit(sqlOf(), 'stopped', {
     block: { height, hash: block!.hash },

@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto'
 import { MockActivityEnvironment } from '@temporalio/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { auditChain, type ChainAudit } from '../../activities/books/audit/audit-chain.js'
-import { raiseMissed } from '../../activities/books/audit/raise-missed.js'
 import { advanceChain } from '../../activities/chain/advance-chain.js'
 import { compareAccounts, createAccountLook } from '../../activities/chain/compare-accounts.js'
 import { createRescanActivities } from '../../activities/chain/rescan.js'
@@ -17,6 +16,7 @@ import type { Network } from '../../domain/chain/network.js'
 import { type Lab, startLab } from '../chains/evm/lab.js'
 import { testNetwork } from '../chains/utxo/test-network.js'
 import { settle } from '../stage/deposit-steps.js'
+import { finishRun } from '../stage/reconcile.js'
 import { type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from '../stage/test-api.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { differencesOf } from './audit-stage.js'
@@ -87,14 +87,18 @@ async function audit(network: string): Promise<Extract<ChainAudit, { kind: 'comp
   return result
 }
 
-/** Follows up what an audit found, as a run of the reconciliation does. */
-async function raise(network: string, found: Awaited<ReturnType<typeof audit>>): Promise<number> {
-  return raiseMissed(sql, {
-    merchantId: api.merchantId,
-    network: networks.get(network) as Network,
-    block: found.block,
-    differences: differencesOf(found),
+/** Makes a run of the reconciliation against the chains, at the newest scanned block. */
+async function reconcile(network: string) {
+  const [cursor] = await sql<
+    { height: bigint }[]
+  >`SELECT height FROM chain_cursors WHERE network = ${network}`
+  const { json } = await api.call({
+    method: 'POST',
+    path: '/api/v1/reconciliation/runs',
+    body: { scope: ['chain'], networks: [network], at_block: Number(cursor?.height) },
   })
+  await finishRun(sql, networks, json.data.id)
+  return (await api.call({ path: `/api/v1/reconciliation/runs/${json.data.id}` })).json.data
 }
 
 const exceptions = () => sql<{ kind: string; status: string; evidence: Record<string, unknown> }[]>`
@@ -136,10 +140,16 @@ describe('Bitcoin', () => {
     expect(differencesOf(found)).toMatchObject([
       { address, expected: '0.5', actual: null, outpoint: expect.stringContaining(txid) },
     ])
-    expect([await raise('bitcoin', found), await raise('bitcoin', found)]).toEqual([1, 0])
-    expect(await exceptions()).toMatchObject([
-      { kind: 'unattributed', status: 'open', evidence: { address, transaction_hash: txid, amount: '0.5' } },
-    ])
+    for (let run = 0; run < 2; run++) {
+      const outpoint = expect.stringContaining(txid)
+      expect(await reconcile('bitcoin')).toMatchObject({
+        status: 'differences',
+        checks: [{ name: 'chain:bitcoin', ok: false, differences: [{ address, outpoint, expected: '0.5' }] }],
+      })
+      expect(await exceptions()).toMatchObject([
+        { kind: 'unattributed', status: 'open', evidence: { address, outpoint } },
+      ])
+    }
 
     expect(await rescan({ network: 'bitcoin', address })).toMatchObject({
       status: 'completed',
@@ -231,9 +241,14 @@ describe('Ethereum', () => {
       { address, coin: 'eth', expected: '0.0000000000000007', actual: '0' },
       { address, coin: 'usdt', expected: '9', actual: '0' },
     ])
-    expect(await raise('ethereum', found)).toBe(2)
-    const raised = (await exceptions()).slice(-2)
-    expect(raised.map(({ evidence }) => evidence.transaction_hashes)).toEqual([[native], [token]])
+    const reasons = differencesOf(found).map(({ reason }) => reason)
+    expect(reasons).toEqual([
+      expect.stringMatching(new RegExp(`0.0000000000000007 eth in block \\d+ by ${native}$`)),
+      expect.stringMatching(new RegExp(`9 usdt in block \\d+ by ${token}$`)),
+    ])
+    // The watcher has named the same coins, so there is no second exception for them.
+    expect(await reconcile('ethereum')).toMatchObject({ status: 'differences' })
+    expect((await exceptions()).filter(({ status }) => status === 'open')).toEqual(before)
 
     expect(await rescan({ network: 'ethereum', address })).toMatchObject({
       status: 'completed',

@@ -4,16 +4,21 @@ import { type AccountsAt, openAccounts } from '../../../auditor/evm/open-account
 import { readMoves } from '../../../auditor/evm/read-moves.js'
 import { type AccountAt, type AccountPage, readAccountPage } from '../../../db/auditor/account-page.js'
 import { saveChainAudit } from '../../../db/auditor/chain-audit-row.js'
+import { missedCause, riseCause } from '../../../db/chain/missed-cause.js'
+import type { DifferenceAbout } from '../../../domain/books/difference.js'
 import type { Coin, EvmNetwork } from '../../../domain/chain/network.js'
 import { mapConcurrently } from '../../../domain/map-concurrently.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { ChainAuditTask } from './audit-task.js'
 import { describeInFlight } from './describe-in-flight.js'
+import { locateMissed } from './locate-missed.js'
 
 /** Accounts of a page, of one request to the node, and requests under way at a time. */
 const PAGE = 400
 const BATCH = 100
 const CONCURRENCY = 4
+/** Differences of a run whose blocks are searched for. Each costs some dozens of questions. */
+const MOST_LOCATED = 100
 /** Milliseconds after which progress is stored. One that dies repeats no more than that. */
 const STORE_EVERY_MS = 5_000
 
@@ -52,7 +57,7 @@ export async function auditAccounts(network: EvmNetwork, task: ChainAuditTask): 
 
 async function comparePage(
   network: EvmNetwork,
-  { findings }: ChainAuditTask,
+  { sql, merchantId, findings }: ChainAuditTask,
   at: AccountsAt,
   coin: Coin,
   { accounts, attempts }: AccountPage,
@@ -87,12 +92,30 @@ async function comparePage(
     different.map(({ onChain }) => onChain),
   )
   for (const { account, onChain, inBooks } of different) {
-    findings.differ({
-      ...subjectOf(network, coin, account),
-      expected: onChain === null ? null : formatAmount(onChain, coin.decimals),
-      actual: formatAmount(inBooks, coin.decimals),
-      reason: reasonOf(onChain, inBooks),
-    })
+    const missed = onChain !== null && onChain > inBooks
+    findings.differ(
+      {
+        ...subjectOf(network, coin, account),
+        expected: onChain === null ? null : formatAmount(onChain, coin.decimals),
+        actual: formatAmount(inBooks, coin.decimals),
+        reason:
+          missed && findings.differenceCount < MOST_LOCATED
+            ? await locateMissed(sql, network, at, { merchantId, account, coin })
+            : reasonOf(onChain, missed),
+      },
+      missed ? aboutMissed(network, coin, account) : null,
+    )
+  }
+}
+
+/** Returns the exception of coins that the books miss. The watcher may have raised it, when it noticed the rise. */
+function aboutMissed(network: EvmNetwork, coin: Coin, { addressId, rise }: AccountAt): DifferenceAbout {
+  return {
+    kind: 'unattributed',
+    cause:
+      rise === null
+        ? missedCause(network.name, `${addressId}:${coin.name}`)
+        : riseCause(addressId, coin.name, 'unexplained', rise),
   }
 }
 
@@ -115,9 +138,9 @@ function grantOf(network: EvmNetwork, coin: Coin, account: AccountAt) {
   }
 }
 
-function reasonOf(onChain: bigint | null, inBooks: bigint): string {
+function reasonOf(onChain: bigint | null, missed: boolean): string {
   if (onChain === null) return 'The token refuses to say this balance'
-  return onChain > inBooks
+  return missed
     ? 'The chain holds more than the books: a deposit may be missing'
     : 'The chain holds less than the books: coins left without a payout that the books know'
 }

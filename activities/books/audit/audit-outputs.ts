@@ -3,6 +3,8 @@
 import { openChain } from '../../../auditor/utxo/open-chain.js'
 import { compareAddresses } from '../../../db/auditor/compare-addresses.js'
 import { compareOutputs, type OutputDifference } from '../../../db/auditor/compare-outputs.js'
+import { missedCause } from '../../../db/chain/missed-cause.js'
+import { chainCheck, type DifferenceAbout } from '../../../domain/books/difference.js'
 import { nativeCoin, type UtxoNetwork } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { ChainAuditTask } from './audit-task.js'
@@ -32,7 +34,7 @@ export async function auditOutputs(network: UtxoNetwork, task: ChainAuditTask): 
         reason: reasonOf(each, coin.minimum ?? 0n),
       }
       if (isCounted(each, coin.minimum ?? 0n)) findings.expect(difference)
-      else findings.differ(difference)
+      else findings.differ(difference, aboutOf(network.name, each, difference.outpoint))
     }
   })
   const addresses = await compareAddresses(sql, books, coin.name, (page) => {
@@ -58,6 +60,16 @@ function isCounted({ onChain, inBooks, small }: OutputDifference, minimum: bigin
   return inBooks === null && onChain !== null && onChain < minimum && onChain <= small
 }
 
+/** Returns the exception of an output that differs. One that the books miss may be credited by a rescan. */
+function aboutOf(
+  network: string,
+  { addressId, inBooks }: OutputDifference,
+  outpoint: string,
+): DifferenceAbout {
+  if (inBooks === null) return { kind: 'unattributed', cause: missedCause(network, outpoint) }
+  return { kind: 'drift', cause: `drift:${chainCheck(network)}:address:${addressId}:${outpoint}` }
+}
+
 function reasonOf(each: OutputDifference, minimum: bigint): string {
   if (isCounted(each, minimum)) return 'The transfer is below the network’s minimum, so it is only counted'
   if (each.onChain === null) {
@@ -66,6 +78,6 @@ function reasonOf(each: OutputDifference, minimum: bigint): string {
       : `The chain spent this output in block ${each.spentIn}, and the books still hold it`
   }
   return each.inBooks === null
-    ? 'The chain holds this output, and the books do not: a deposit may be missing'
+    ? `The chain holds this output since block ${each.madeIn}, and the books do not: a deposit is missing`
     : 'The books have another amount or address for this output'
 }

@@ -17,6 +17,8 @@ export interface ChainAuditRequest {
 
 export interface ChainAuditOptions {
   readonly signal?: AbortSignal
+  /** Whether a failure that passes, such as a node that is behind, ends the comparison too. Default: it is thrown. */
+  readonly last?: boolean
   /** Receives the number of what was compared so far, or of blocks that were read. */
   readonly onProgress?: (done: number) => void
 }

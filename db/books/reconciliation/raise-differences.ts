@@ -1,6 +1,7 @@
 /** Raises an exception for each cause that a run found, and closes those whose cause is gone. */
 
-import type { Difference, DifferenceAbout } from '../../../domain/books/difference.js'
+import { type Difference, type DifferenceAbout, networkOfCheck } from '../../../domain/books/difference.js'
+import { missedCause } from '../../chain/missed-cause.js'
 import { inTransaction, type Sql } from '../../connect.js'
 import { appendEvents } from '../../events/log/append-events.js'
 import { closeCauses } from '../exceptions/close-cause.js'
@@ -79,7 +80,8 @@ function toException(run: Run, name: string, { data, about }: Row): NewException
 function causesOf(name: string): readonly string[] {
   if (name === 'orders') return ['order:', 'payment_without_order:']
   if (name === 'lifecycle') return ['paid_not_confirmed:']
-  return [`drift:${name}:`]
+  const network = networkOfCheck(name)
+  return [`drift:${name}:`, ...(network === null ? [] : [missedCause(network, '')])]
 }
 
 /** Closes exceptions whose cause no check of the run found. Those of other networks than the run's stay. */
@@ -89,7 +91,7 @@ async function closeGone(sql: Sql, run: Run, name: string): Promise<void> {
       const gone = await tx<{ cause: string }[]>`
         SELECT DISTINCT cause FROM exceptions exception
         WHERE merchant_id = ${run.merchant_id} AND cause_gone_at IS NULL
-          AND kind IN ('drift', 'order_mismatch', 'stuck', 'paid_not_confirmed')
+          AND kind IN ('drift', 'unattributed', 'order_mismatch', 'stuck', 'paid_not_confirmed')
           AND EXISTS (SELECT FROM unnest(${[...causesOf(name)]}::text[]) AS own (begin) WHERE starts_with(cause, own.begin))
           ${run.networks === null ? tx`` : tx`AND coalesce(evidence ->> 'network' = ANY (${[...run.networks]}), true)`}
           AND NOT EXISTS (
