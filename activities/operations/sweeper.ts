@@ -2,6 +2,7 @@
 
 import { purgeNonces } from '../../db/access/purge-nonces.js'
 import { purgeRequests } from '../../db/access/purge-requests.js'
+import { closeGoneCauses } from '../../db/books/exceptions/close-gone-causes.js'
 import { purgeCashierSessions } from '../../db/cashier/purge-sessions.js'
 import { settleReplays } from '../../db/events/replays/settle-replay.js'
 import { resumeStalledDeliveries } from '../../db/events/webhooks/resume-stalled-deliveries.js'
@@ -162,6 +163,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
         await purgeFailures(sql)
         return 0
       })
+      await attempt('exceptions', () => closeGoneCauses(sql))
       await attempt('results of replays', () => settleReplays(sql))
       await attempt('nonces', () => purgeNonces(sql))
       const { exportRetentionMs } = dependencies

@@ -5,9 +5,11 @@ import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { closeCauses } from '../books/exceptions/close-cause.js'
+import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
-import { appendEvents } from '../events/log/append-events.js'
+import { appendEvents, type NewEvent } from '../events/log/append-events.js'
 import { followDeposits } from '../payments/follow-deposits.js'
 import { dueNow } from '../payouts/movements/consolidation-due.js'
 import { balanceEvent } from './balance-event.js'
@@ -65,7 +67,9 @@ export async function bookCredit(
     balance,
     depositEvent(network, credited, height, row.status),
     ...(await followDeposits(tx, [credited])),
+    ...(await raiseUnattributed(tx, network, credited)),
   ])
+  await closeReverted(tx, credited)
   const sweepsAddresses = byFamily(network, { utxo: () => false, evm: () => true })
   if (!sweepsAddresses || !network.treasury?.automatic || row.user_reference === null) return null
   await dueNow(tx, row.address_id, row.coin)
@@ -76,4 +80,43 @@ export async function bookCredit(
     id: row.address_id,
     title: `${row.coin} of ${row.address}`,
   }
+}
+
+/** Raises the exception of a deposit to a user's address that was never given to a user. */
+async function raiseUnattributed(tx: Transaction, network: Network, row: DepositRow): Promise<NewEvent[]> {
+  if (row.user_reference !== null) return []
+  const [address] = await tx<{ kind: string }[]>`SELECT kind FROM addresses WHERE id = ${row.address_id}`
+  if (address?.kind !== 'deposit') return []
+  const amount = formatAmount(row.amount, knownCoin(network, row.coin).decimals)
+  return raiseExceptions(tx, [
+    {
+      merchantId: row.merchant_id,
+      kind: 'unattributed',
+      cause: `unattributed:${row.id}`,
+      subject: { type: 'deposit', id: row.id },
+      reason:
+        'A deposit came to an address that belongs to no user; your own account has it until you attribute it',
+      expected: 'a user',
+      actual: 'none',
+      paymentId: row.payment_id,
+      evidence: {
+        network: row.network,
+        coin: row.coin,
+        amount,
+        address: row.address,
+        transaction_hash: row.txid,
+      },
+    },
+  ])
+}
+
+/** Closes what a reorg had raised about a deposit that is credited again. */
+async function closeReverted(tx: Transaction, row: DepositRow): Promise<void> {
+  if (row.epoch === 0) return
+  const causes = [`reorged:${row.id}`, `debt:${row.id}:${row.epoch - 1}`]
+  const evidence = { deposit_status: row.status, block_hash: row.block_hash }
+  await closeCauses(
+    tx,
+    causes.map((cause) => ({ merchantId: row.merchant_id, cause, evidence })),
+  )
 }

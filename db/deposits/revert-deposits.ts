@@ -5,6 +5,7 @@ import { knownCoin, type Network } from '../../domain/chain/network.js'
 import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
 import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { closeCauses } from '../books/exceptions/close-cause.js'
 import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import { type AccountKind, type Journal, postJournals } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
@@ -84,7 +85,17 @@ export async function revertDeposits(
     pairs.map((pair) => pair.after),
     'reorg',
   )
-  return [...events, ...payments, ...(await debts(tx, network, rows))]
+  await closeCauses(
+    tx,
+    rows.flatMap(({ merchant_id: merchantId, id, epoch }) =>
+      [`unattributed:${id}`, `rejected_deposit:${id}:${epoch}`].map((cause) => ({
+        merchantId,
+        cause,
+        evidence: { reverted_above: height },
+      })),
+    ),
+  )
+  return [...events, ...payments, ...(await raiseLost(tx, network, rows))]
 }
 
 /** Returns the change that the reversal makes at the address. `null` if nothing was booked. */
@@ -163,15 +174,57 @@ async function reverseJournals(tx: Transaction, rows: readonly DepositRow[]): Pr
   return times
 }
 
+/**
+ * Raises an exception for each credited deposit that the chain took back, unless it is that of its payment, or of the
+ * debt that it leaves.
+ */
+async function raiseLost(
+  tx: Transaction,
+  network: Network,
+  rows: readonly DepositRow[],
+): Promise<NewEvent[]> {
+  const credited = rows.filter((row) => row.status === 'success')
+  if (credited.length === 0) return []
+  const owing = await debts(tx, network, credited)
+  const named = new Set(owing.flatMap((debt) => debt.evidence.deposits))
+  const payments = await tx<{ id: string }[]>`
+    SELECT subject_id AS id FROM exceptions
+    WHERE merchant_id = ANY (${credited.map((row) => row.merchant_id)}) AND status <> 'resolved'
+      AND cause = ANY (${credited.map((row) => `reorged:${row.payment_id}`)})`
+  const reported = new Set(payments.map((payment) => payment.id))
+  const lost = credited
+    .filter((row) => !named.has(row.id) && !reported.has(row.payment_id ?? ''))
+    .map((row) => ({
+      merchantId: row.merchant_id,
+      kind: 'reorged' as const,
+      detail: 'deposit.reverted',
+      cause: `reorged:${row.id}`,
+      subject: { type: 'deposit', id: row.id },
+      reason: 'The chain took back a deposit that was credited; it is credited again when it is mined again',
+      expected: 'success',
+      actual: 'reverted',
+      paymentId: row.payment_id,
+      userReference: row.user_reference,
+      evidence: {
+        network: row.network,
+        coin: row.coin,
+        amount: formatAmount(row.amount, knownCoin(network, row.coin).decimals),
+        transaction_hash: row.txid,
+        block_hash: row.block_hash,
+      },
+    }))
+  return raiseExceptions(tx, [...owing, ...lost])
+}
+
 /** Returns an exception for each user whose available balance is below zero now. */
-async function debts(tx: Transaction, network: Network, rows: readonly DepositRow[]): Promise<NewEvent[]> {
-  const credited = rows.filter((row) => row.status === 'success' && row.user_reference !== null)
+async function debts(tx: Transaction, network: Network, rows: readonly DepositRow[]) {
+  const credited = rows.filter((row) => row.user_reference !== null)
   if (credited.length === 0) return []
   const accounts = await tx<{ merchant_id: string; coin: string; owner: string; balance: bigint }[]>`
     SELECT merchant_id, coin, owner, balance FROM ledger_accounts
     WHERE network = ${network.name} AND kind = 'available' AND balance > 0
       AND merchant_id = ANY (${credited.map((row) => row.merchant_id)}) AND owner = ANY (${credited.map(ownerOf)})`
-  const exceptions = accounts.flatMap((account) => {
+  return accounts.flatMap((account) => {
     const causes = credited.filter(
       (row) =>
         row.merchant_id === account.merchant_id &&
@@ -203,5 +256,4 @@ async function debts(tx: Transaction, network: Network, rows: readonly DepositRo
       },
     ]
   })
-  return raiseExceptions(tx, exceptions)
 }

@@ -5,6 +5,7 @@ import type { PaymentStatus } from '../../domain/payments/payment-status.js'
 import { inTransaction, type Sql } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { sumDeposits } from './deposits-of-payments.js'
+import { followChanges } from './payment-exceptions.js'
 import { lockPayments } from './payment-row.js'
 import { evaluate, paymentEvents, savePayment } from './save-payment.js'
 
@@ -31,7 +32,7 @@ export async function advancePayment(sql: Sql, id: string): Promise<PaymentProgr
     const deposits = (await sumDeposits(tx, [id])).get(id) ?? []
     const value = evaluate(payment, deposits)
     const saved = await savePayment(tx, payment, value, { kind: 'timer', id: null })
-    await appendEvents(tx, await paymentEvents(tx, [saved]))
+    await appendEvents(tx, [...(await paymentEvents(tx, [saved])), ...(await followChanges(tx, [saved]))])
     const { row } = saved
     const seen = `${formatAmount(row.amount_detected, row.decimals)} ${row.coin} seen`
     const left = row.expires_at.getTime() - payment.now.getTime()

@@ -1,14 +1,13 @@
 /** Moves the payments whose deposits just changed, in the transaction of that change. */
 
 import { GONE_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
-import { formatAmount } from '../../domain/money.js'
 import { isPaymentFinal } from '../../domain/payments/payment-status.js'
-import { closeCause } from '../books/exceptions/close-cause.js'
 import { type NewException, raiseExceptions } from '../books/exceptions/raise-exception.js'
 import { iso, type Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { members } from '../members.js'
 import { sumDeposits } from './deposits-of-payments.js'
+import { exceptionOfDeposit, followChanges, returnedLate } from './payment-exceptions.js'
 import { type LockedPayment, lockPayments } from './payment-row.js'
 import { evaluate, paymentEvents, type SavedPayment, saveExpiry, savePayment } from './save-payment.js'
 
@@ -49,34 +48,49 @@ export async function followDeposits(
   const back = await markReturned(tx, payments, changed)
   const sums = await sumDeposits(tx, [...causes.keys()])
   const saved: SavedPayment[] = []
-  const exceptions: NewException[] = []
+  const detected = new Map<string, bigint>()
   for (const payment of payments) {
     const value = evaluate(payment, sums.get(payment.id) ?? [])
-    const cause = causes.get(payment.id)
+    detected.set(payment.id, value.detected)
     const expired = await saveExpiry(tx, payment, value)
     if (expired) saved.push(expired)
     const row = { ...payment, ...expired?.row }
-    const written = await savePayment(tx, row, value, { kind, id: cause?.id ?? null })
-    saved.push(written)
-    if (cause && payment.status === 'confirmed' && written.row.status !== 'confirmed') {
-      exceptions.push(exception('reorged', payment, cause, payment.decimals))
-    }
-    if (payment.reorged && payment.status !== 'confirmed' && written.row.status === 'confirmed') {
-      await closeCause(tx, payment.merchant_id, `reorged:${payment.id}`, { deposit_id: cause?.id ?? null })
-    }
+    saved.push(await savePayment(tx, row, value, { kind, id: causes.get(payment.id)?.id ?? null }))
   }
-  // A person examines each late or wrong deposit, also the second one.
+  return [
+    ...(await paymentEvents(tx, saved)),
+    ...(await raiseExceptions(tx, [
+      ...(await exceptionsOf(tx, fresh, detected)),
+      ...back.map(({ payment, deposit }) => returnedLate(payment, deposit)),
+    ])),
+    ...(await followChanges(tx, saved, (id) => causes.get(id))),
+  ]
+}
+
+/** Returns an exception for each deposit that is not as it should be, also for the second one of a payment. */
+async function exceptionsOf(
+  tx: Transaction,
+  fresh: readonly Fresh[],
+  detected: ReadonlyMap<string, bigint>,
+): Promise<NewException[]> {
   const decimals = await decimalsOf(tx, fresh)
+  const left = new Map(detected)
+  // What is there without the deposits that are new.
   for (const { payment, deposit } of fresh) {
-    if (deposit.coin !== payment.coin) {
-      exceptions.push(exception('wrong_coin', payment, deposit, decimals.get(deposit.coin) ?? 0))
-    } else if (isLate(payment, deposit)) {
-      exceptions.push(exception('late', payment, deposit, payment.decimals))
-    }
+    if (deposit.coin !== payment.coin) continue
+    left.set(payment.id, (left.get(payment.id) ?? 0n) - deposit.amount)
   }
-  for (const { payment, deposit } of back)
-    exceptions.push(exception('late', payment, deposit, payment.decimals, true))
-  return [...(await paymentEvents(tx, saved)), ...(await raiseExceptions(tx, exceptions))]
+  return fresh.flatMap(({ payment, deposit }) => {
+    const detectedBefore = left.get(payment.id) ?? 0n
+    if (deposit.coin === payment.coin) left.set(payment.id, detectedBefore + deposit.amount)
+    const found = exceptionOfDeposit({
+      payment,
+      deposit,
+      detectedBefore,
+      decimals: deposit.coin === payment.coin ? payment.decimals : (decimals.get(deposit.coin) ?? 0),
+    })
+    return found === null ? [] : [found]
+  })
 }
 
 /** Deposit that this transaction saw for the first time, with its payment as it was before. */
@@ -94,10 +108,6 @@ function freshOf(payments: readonly LockedPayment[], changed: readonly ChangedDe
     seen.add(deposit.id)
     return deposit.detected_at.getTime() === deposit.updated_at.getTime() ? [{ payment, deposit }] : []
   })
-}
-
-function isLate(payment: LockedPayment, deposit: ChangedDeposit): boolean {
-  return isPaymentFinal(payment.status) || deposit.detected_at >= payment.expires_at
 }
 
 /**
@@ -157,67 +167,4 @@ async function decimalsOf(
     SELECT name, decimals FROM known_coins
     WHERE network = ${first.deposit.network} AND name = ANY (${other.map(({ deposit }) => deposit.coin)})`
   return new Map(rows.map((row) => [row.name, row.decimals]))
-}
-
-const MESSAGES = {
-  late: 'This deposit was first seen after its payment had ended; it is credited to the user, and the payment stays as it is',
-  seen_late:
-    'The block of this deposit is older than the end of its payment, but the platform saw it only afterwards; it is credited to the user, the payment stays as it is, and a person decides whether the payer was in time',
-  returned:
-    'This deposit was seen in time, was gone when its payment ended, and came back afterwards; it is credited to the user, the payment stays as it is, and a person decides whether it counts',
-  wrong_coin:
-    'Another coin was sent to the address of this payment; it is credited to the user and does not count for the payment',
-  reorged: 'The chain took back a payment that was confirmed',
-} as const
-
-function exception(
-  kind: 'late' | 'wrong_coin' | 'reorged',
-  payment: LockedPayment,
-  deposit: ChangedDeposit,
-  decimals: number,
-  returned = false,
-): NewException {
-  const { expires_at: expiry, ended_at: ended } = payment
-  const end = ended !== null && ended < expiry ? ended : expiry
-  const isMinedBefore = kind === 'late' && deposit.block_time !== null && deposit.block_time < end
-  return {
-    merchantId: payment.merchant_id,
-    kind,
-    cause: `${kind}:${kind === 'reorged' ? payment.id : deposit.id}`,
-    ...(kind === 'reorged' ? { severity: 'critical' as const } : {}),
-    subject: { type: 'payment', id: payment.id },
-    reason: MESSAGES[returned ? 'returned' : isMinedBefore ? 'seen_late' : kind],
-    ...VALUES[kind](payment, deposit),
-    ...(returned ? { actual: deposit.updated_at.toISOString() } : {}),
-    paymentId: payment.id,
-    userReference: payment.user_reference,
-    evidence: {
-      order_id: payment.order_id,
-      network: payment.network,
-      deposit_id: deposit.id,
-      transaction_hash: deposit.txid,
-      coin: deposit.coin,
-      amount: formatAmount(deposit.amount, decimals),
-      detected_at: deposit.detected_at.toISOString(),
-      block_time: deposit.block_time?.toISOString() ?? null,
-      expires_at: expiry.toISOString(),
-    },
-  }
-}
-
-type Values = Pick<NewException, 'expected' | 'actual'>
-
-/** What should be and what is, by kind. */
-const VALUES: Readonly<
-  Record<
-    keyof typeof MESSAGES & NewException['kind'],
-    (payment: LockedPayment, deposit: ChangedDeposit) => Values
-  >
-> = {
-  late: (payment, deposit) => ({
-    expected: `before ${payment.expires_at.toISOString()}`,
-    actual: deposit.detected_at.toISOString(),
-  }),
-  wrong_coin: (payment, deposit) => ({ expected: payment.coin, actual: deposit.coin }),
-  reorged: () => ({ expected: 'confirmed', actual: 'not confirmed' }),
 }

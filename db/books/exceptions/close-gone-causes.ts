@@ -1,0 +1,106 @@
+/** Closes exceptions whose cause has ended elsewhere: what is accepted, paid or started after all. */
+
+import { FINAL_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
+import { inTransaction, type Sql } from '../../connect.js'
+import { members } from '../../members.js'
+import { STUCK_ALERTS } from '../../operations/alerts/raise-alert.js'
+import { closeCauses, type GoneCause } from './close-cause.js'
+
+/** Exceptions of each kind that one sweep closes. The next sweep takes the next ones. */
+const BATCH = 500
+
+/**
+ * Looks at the standing exceptions and at what they are about. The changes themselves do not close them, because
+ * deliveries and payouts are many and exceptions are few.
+ *
+ * @returns How many were closed.
+ */
+export async function closeGoneCauses(sql: Sql): Promise<number> {
+  let closed = 0
+  for (const find of FINDERS) {
+    const gone = await find(sql)
+    if (gone.length > 0) closed += await inTransaction(sql, (tx) => closeCauses(tx, gone))
+  }
+  return closed
+}
+
+interface Gone {
+  readonly merchant_id: string
+  readonly cause: string
+  readonly evidence: Readonly<Record<string, unknown>>
+}
+
+const FINDERS: readonly ((sql: Sql) => Promise<GoneCause[]>)[] = [
+  // Webhooks that were accepted after all.
+  async (sql) =>
+    toGone(
+      await sql<Gone[]>`
+      SELECT exception.merchant_id, exception.cause,
+             jsonb_build_object('delivery_status', delivery.status, 'delivered_at', delivery.delivered_at) AS evidence
+      FROM exceptions exception JOIN webhook_deliveries delivery ON delivery.id = exception.subject_id
+      WHERE exception.kind = 'webhook_exhausted' AND exception.status <> 'resolved' AND delivery.status = 'delivered'
+      ORDER BY exception.id LIMIT ${BATCH}`,
+    ),
+  // What an alert called stuck, and no alert does any more.
+  async (sql) =>
+    toGone(
+      await sql<Gone[]>`
+      SELECT exception.merchant_id, exception.cause, jsonb_build_object('alerts', 0) AS evidence
+      FROM exceptions exception
+      WHERE exception.kind = 'stuck' AND exception.status <> 'resolved' AND exception.detail = ANY (${[...STUCK_ALERTS]})
+        AND NOT EXISTS (
+          SELECT FROM alerts
+          WHERE alerts.subject = exception.subject_id AND alerts.merchant_id = exception.merchant_id
+            AND alerts.kind = ANY (${[...STUCK_ALERTS]}) AND alerts.cleared_at IS NULL)
+      ORDER BY exception.id LIMIT ${BATCH}`,
+    ),
+  // Payouts that ended after all: unanswered requests, and what a reorg had taken back.
+  async (sql) =>
+    toGone(
+      await sql<Gone[]>`
+      SELECT exception.merchant_id, exception.cause, jsonb_build_object('stage', payout.stage) AS evidence
+      FROM exceptions exception JOIN payouts payout ON payout.id = exception.subject_id
+      WHERE exception.kind IN ('stuck', 'reorged') AND exception.status <> 'resolved'
+        AND exception.detail IN (
+          'signing_request.unanswered', 'transaction.reverted_after_final', 'withdrawal.conflict_reverted')
+        AND payout.stage IN ${members(sql, FINAL_PAYOUTS)}
+      ORDER BY exception.id LIMIT ${BATCH}`,
+    ),
+  // Payments that were confirmed after all, or are paid no more.
+  async (sql) =>
+    toGone(
+      await sql<Gone[]>`
+      SELECT exception.merchant_id, exception.cause, jsonb_build_object('payment_status', payment.status) AS evidence
+      FROM exceptions exception JOIN payments payment ON payment.id = exception.payment_id
+      WHERE exception.kind = 'paid_not_confirmed' AND exception.status <> 'resolved' AND payment.status <> 'paid'
+      ORDER BY exception.id LIMIT ${BATCH}`,
+    ),
+  // Deposits whose transaction another one replaced, so that they never were.
+  async (sql) =>
+    toGone(
+      await sql<Gone[]>`
+      SELECT exception.merchant_id, exception.cause,
+             jsonb_build_object('deposit_status', deposit.status, 'replaced_by', deposit.replaced_by) AS evidence
+      FROM exceptions exception JOIN deposits deposit ON deposit.id = exception.evidence ->> 'deposit_id'
+      WHERE exception.kind IN ('late', 'wrong_coin', 'duplicate') AND exception.status <> 'resolved'
+        AND deposit.status = 'replaced'
+      ORDER BY exception.id LIMIT ${BATCH}`,
+    ),
+  // Second amounts that are the only one, because the first is gone.
+  async (sql) =>
+    toGone(
+      await sql<Gone[]>`
+      SELECT exception.merchant_id, exception.cause,
+             jsonb_build_object('amount_detected', payment.amount_detected::text) AS evidence
+      FROM exceptions exception
+      JOIN payments payment ON payment.id = exception.payment_id
+      JOIN deposits deposit ON deposit.id = exception.evidence ->> 'deposit_id'
+      WHERE exception.kind = 'duplicate' AND exception.status <> 'resolved'
+        AND payment.amount_detected - deposit.amount < greatest(1, payment.amount - payment.allowance)
+      ORDER BY exception.id LIMIT ${BATCH}`,
+    ),
+]
+
+function toGone(rows: readonly Gone[]): GoneCause[] {
+  return rows.map(({ merchant_id: merchantId, cause, evidence }) => ({ merchantId, cause, evidence }))
+}
