@@ -4,6 +4,7 @@ import { registerBalanceTotalsRoute } from './books/balance-totals.js'
 import { registerBalanceRoutes } from './books/balances.js'
 import { registerExceptionDecisionRoutes } from './books/exception-decisions.js'
 import { registerExceptionResolutionRoute } from './books/exception-resolutions.js'
+import { registerExceptionUploadRoute } from './books/exception-upload.js'
 import { registerExceptionRoutes } from './books/exceptions.js'
 import { registerExportJobRoutes } from './books/export-jobs.js'
 import { registerExportRoutes } from './books/exports.js'
@@ -58,6 +59,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerExceptionRoutes(app, dependencies)
   registerExceptionDecisionRoutes(app, dependencies)
   registerExceptionResolutionRoute(app, dependencies)
+  registerExceptionUploadRoute(app, dependencies)
   // Before the streams: `jobs` is no dataset.
   registerExportJobRoutes(app, dependencies)
   registerExportRoutes(app, dependencies)

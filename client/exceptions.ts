@@ -8,14 +8,20 @@ import type {
   ExceptionBulkDone,
   ExceptionDecision,
   ExceptionFilter,
+  ExceptionUpload,
+  ExceptionUploadQuery,
   ExceptionWithHistory,
   NewDispute,
   NewExceptionComment,
 } from '../wire/exception.js'
 import type { Calls, Sent } from './calls.js'
+import type { UploadedFile } from './send-request.js'
+
+/** Milliseconds for an upload, which may have many lines. */
+const UPLOAD_MS = 600_000
 
 /** Returns the calls. */
-export function exceptionCalls({ at, get, page, post, approvable }: Calls) {
+export function exceptionCalls({ at, get, one, page, post, approvable }: Calls) {
   const act = <Body>(id: string, path: string, body: Body, sent?: Sent) =>
     post<ExceptionWithHistory>(at('/exceptions', id, path), body, sent)
   return {
@@ -29,6 +35,16 @@ export function exceptionCalls({ at, get, page, post, approvable }: Calls) {
     resolve: (id: string, decision: ExceptionDecision, sent?: Sent) => act(id, '/resolve', decision, sent),
     /** Does the same for many: for all of them, or for none. */
     bulk: (bulk: ExceptionBulk, sent?: Sent) => post<ExceptionBulkDone>('/exceptions/bulk', bulk, sent),
+    /** Uploads an edited export. With `dry_run` nothing is changed, and the answer says what would be. */
+    upload: (file: UploadedFile, query: ExceptionUploadQuery = {}, sent?: Sent) =>
+      one<ExceptionUpload>({
+        method: 'POST',
+        path: '/exceptions/upload',
+        file,
+        query: { ...query },
+        timeoutMs: UPLOAD_MS,
+        ...(sent?.idempotencyKey === undefined ? {} : { idempotencyKey: sent.idempotencyKey }),
+      }),
     ...approvable<ExceptionResolutionIntent>('/exceptions'),
   }
 }

@@ -53,6 +53,8 @@ export type {
   ExceptionFilter,
   ExceptionKind,
   ExceptionStatus,
+  ExceptionUpload,
+  ExceptionUploadQuery,
   ExceptionWithHistory,
   MoveJournal,
   NewDispute,

@@ -190,3 +190,25 @@ export const ExceptionBulkDone = z
   .object({ action: z.string(), changed: z.int(), exceptions: z.array(Exception).readonly() })
   .meta({ id: 'ExceptionBulkDone', description: 'The exceptions after the act.' })
 export type ExceptionBulkDone = z.infer<typeof ExceptionBulkDone>
+/** The query of `POST /exceptions/upload`. */
+export const ExceptionUploadQuery = z.strictObject({
+  dry_run: z.enum(['true', 'false']).default('false'),
+})
+export type ExceptionUploadQuery = z.input<typeof ExceptionUploadQuery>
+
+export const ExceptionUpload = z
+  .object({
+    dry_run: z.boolean(),
+    changes: z.int().meta({ description: 'Lines that change something.' }),
+    unchanged: z.int(),
+    rejected: z
+      .array(
+        z.object({
+          line: z.int().meta({ description: 'Line in the file, from 1, the head included.' }),
+          reason: z.string(),
+        }),
+      )
+      .readonly(),
+  })
+  .meta({ id: 'ExceptionUpload', description: 'What an edited export changes, or would change.' })
+export type ExceptionUpload = z.infer<typeof ExceptionUpload>

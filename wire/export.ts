@@ -6,6 +6,7 @@ import { EVENT_TYPES } from '../domain/events/event.js'
 import { Address } from './address.js'
 import { AuditFilter } from './audit-entry.js'
 import { DepositFilter } from './deposit.js'
+import { ExceptionFilter } from './exception.js'
 import { Failure } from './failure.js'
 import { PaymentFilter } from './payment.js'
 import { windowFields } from './time.js'
@@ -71,6 +72,7 @@ export const EXPORT_FILTERS = {
   withdrawals: WithdrawalFilter.omit(paged),
   payments: PaymentFilter.omit(paged),
   transfers: TransferFilter.omit(paged),
+  exceptions: ExceptionFilter.omit(paged).extend(windowFields),
   ledger: z.strictObject({
     user_reference: text,
     network: text,
@@ -155,6 +157,9 @@ export const ExportQuery = z.strictObject({
   order_id: text,
   external_id: text,
   flag: text,
+  kind: text,
+  owner: text,
+  overdue: text,
   account: z.string().max(300).optional(),
   type: text,
   reference: text,

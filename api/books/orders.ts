@@ -4,7 +4,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { mappingView, readMapping, storeMapping } from '../../db/books/orders/lifecycle-mapping.js'
 import { beginUpload, endUpload, type PlacedOrder, storeOrders } from '../../db/books/orders/store-orders.js'
 import { inTransaction, type Transaction } from '../../db/connect.js'
-import { readOrderLine } from '../../domain/books/order-line.js'
+import { ORDER_COLUMNS, readOrderLine } from '../../domain/books/order-line.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { parseDuration } from '../../networks/parse-duration.js'
 import {
@@ -18,9 +18,14 @@ import { answer, success } from '../http/answer.js'
 import { notFound } from '../http/not-found.js'
 import { secured, securedFor } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-import { readOrderFile } from './read-order-file.js'
+import { readUploadedFile } from './read-uploaded-file.js'
 
 const tags = ['Reconciliation']
+/** Columns of a file of orders. Two of them may be missing. */
+const FILE_COLUMNS = {
+  columns: ORDER_COLUMNS,
+  required: ORDER_COLUMNS.filter((name) => name !== 'payment_id' && name !== 'user_reference'),
+}
 /** Lines of one INSERT. */
 const LINES = 5_000
 /** Rejected lines that an answer names. */
@@ -148,7 +153,7 @@ async function storeFile(
       reject(line, 'order_id and payment_id stand in an earlier line of the file')
     waiting = []
   }
-  for await (const lines of readOrderFile(given)) {
+  for await (const lines of readUploadedFile(given, FILE_COLUMNS)) {
     for (const { line, fields } of lines) {
       const order = typeof fields === 'string' ? fields : readOrderLine(fields, networks, gates)
       if (typeof order === 'string') reject(line, order)

@@ -6,6 +6,7 @@ import { addresses } from './datasets/addresses.js'
 import { audit } from './datasets/audit.js'
 import { deposits } from './datasets/deposits.js'
 import { events } from './datasets/events.js'
+import { exceptions } from './datasets/exceptions.js'
 import { ledger } from './datasets/ledger.js'
 import { payments } from './datasets/payments.js'
 import { transfers } from './datasets/transfers.js'
@@ -20,6 +21,7 @@ export const DATASETS = {
   withdrawals,
   payments,
   transfers,
+  exceptions,
   ledger,
   events,
   audit,

@@ -6,6 +6,7 @@ export const EXPORT_DATASETS = [
   'withdrawals',
   'payments',
   'transfers',
+  'exceptions',
   'ledger',
   'events',
   'audit',
@@ -37,6 +38,9 @@ export interface ExportFilters {
   readonly order_id?: string | undefined
   readonly external_id?: string | undefined
   readonly flag?: string | undefined
+  readonly kind?: string | undefined
+  readonly owner?: string | undefined
+  readonly overdue?: string | undefined
   /** Account of the ledger, as its lines name it, or a kind of account. */
   readonly account?: string | undefined
   readonly type?: string | undefined

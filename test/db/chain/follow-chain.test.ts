@@ -607,6 +607,7 @@ describe('reorgs', () => {
       'deposit.credited',
       'deposit.reverted',
       'deposit.credited',
+      'exception.closed',
     ])
   })
 

@@ -324,7 +324,11 @@ test('puts off schedules that Temporal refuses, each with an alert, without dela
   expect(await describe(good.id)).not.toBeNull()
   for (const id of refused) {
     const [alert] = await exceptionsOf(id)
-    expect(alert).toMatchObject({ kind: 'withdrawal_schedule.not_applied', severity: 'critical' })
+    expect(alert).toMatchObject({
+      kind: 'stuck',
+      detail: 'withdrawal_schedule.not_applied',
+      severity: 'critical',
+    })
     expect(String(alert?.reason)).toMatch(/cron/i)
   }
   // They wait; the next sweep has nothing to apply.

@@ -1,8 +1,7 @@
-/** Reads an uploaded file of orders line by line, so that memory does not grow with it. */
+/** Reads an uploaded file, CSV or NDJSON, line by line, so that memory does not grow with it. */
 
 import { createReadStream } from 'node:fs'
 import { restoreText } from '../../domain/books/csv.js'
-import { ORDER_COLUMNS, type OrderColumn } from '../../domain/books/order-line.js'
 import { CsvError, CsvReader } from '../../domain/books/read-csv.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Upload } from '../context.js'
@@ -14,14 +13,18 @@ export interface FileLine {
   readonly fields: Readonly<Record<string, unknown>> | string
 }
 
-/** Columns that may be missing. */
-const OPTIONAL: readonly OrderColumn[] = ['payment_id', 'user_reference']
 /** Longest line of NDJSON in characters. */
 const MOST_LENGTH = 65_536
 
+/** Columns that a CSV may have, and those that it must have. */
+export interface FileColumns {
+  readonly columns: readonly string[]
+  readonly required: readonly string[]
+}
+
 /** Yields the lines of a file, some at a time. @throws KeyturnError `VALIDATION_FAILED` if it cannot be read. */
-export async function* readOrderFile(upload: Upload): AsyncGenerator<FileLine[]> {
-  const read = upload.format === 'csv' ? csvLines() : jsonLines()
+export async function* readUploadedFile(upload: Upload, expected: FileColumns): AsyncGenerator<FileLine[]> {
+  const read = upload.format === 'csv' ? csvLines(expected) : jsonLines()
   try {
     for await (const text of texts(upload.path)) yield read.push(text)
     yield read.end()
@@ -48,13 +51,13 @@ async function* texts(path: string): AsyncGenerator<string> {
   }
 }
 
-function csvLines(): LineReader {
+function csvLines(expected: FileColumns): LineReader {
   const reader = new CsvReader()
   let head: readonly string[] | null = null
   const take = (records: ReturnType<CsvReader['push']>): FileLine[] =>
     records.flatMap(({ line, cells }): FileLine[] => {
       if (head === null) {
-        head = checkHead(cells)
+        head = checkHead(cells, expected)
         return []
       }
       if (cells.length !== head.length)
@@ -73,13 +76,12 @@ function csvLines(): LineReader {
   }
 }
 
-function checkHead(cells: readonly string[]): readonly string[] {
+function checkHead(cells: readonly string[], { columns, required }: FileColumns): readonly string[] {
   const head = cells.map((cell) => cell.trim())
-  const known: readonly string[] = ORDER_COLUMNS
-  const unknown = head.find((name) => !known.includes(name))
+  const unknown = head.find((name) => !columns.includes(name))
   if (unknown !== undefined)
     throw refused(`The file has the unknown column ${JSON.stringify(unknown.slice(0, 100))}`)
-  const missing = ORDER_COLUMNS.find((name) => !OPTIONAL.includes(name) && !head.includes(name))
+  const missing = required.find((name) => !head.includes(name))
   if (missing !== undefined) throw refused(`The file has no column ${missing}`)
   if (new Set(head).size !== head.length) throw refused('The file has a column twice')
   return head

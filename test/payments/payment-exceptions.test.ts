@@ -1,0 +1,90 @@
+/** Exceptions about the amounts of payments: once for each cause, and none where all is as agreed. */
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expirePayment, type PaymentStage, startPaymentStage } from '../stage/payments.js'
+
+let stage: PaymentStage
+beforeAll(async () => {
+  stage = await startPaymentStage('bitcoin')
+})
+afterAll(() => stage?.close())
+
+/** Opens a payment of 1, sends these amounts one after the other, and mines them deep. */
+async function paid(amounts: readonly string[], fields: object = {}): Promise<string> {
+  const { address, payment_id: id } = await stage.open({ user_reference: `u${++users}`, ...fields })
+  for (const amount of amounts) {
+    stage.send(address, amount)
+    await stage.look()
+  }
+  await stage.mine(4)
+  return id
+}
+let users = 0
+
+describe('a payment', () => {
+  test.each([
+    ['paid once', ['1'], {}, []],
+    ['paid in two parts', ['0.4', '0.6'], {}, []],
+    ['paid within its tolerance', ['0.99'], { tolerance: { percent: '1' } }, []],
+    ['paid twice', ['1', '1'], {}, ['duplicate']],
+    ['paid three times', ['1', '1', '0.1'], {}, ['duplicate', 'duplicate']],
+    ['paid too much at once', ['1.5'], {}, ['wrong_amount']],
+    ['paid too much in two parts', ['0.6', '0.6'], {}, ['wrong_amount']],
+    ['paid a little too much, within its tolerance', ['1.01'], { tolerance: { percent: '1' } }, []],
+    ['without an amount, paid twice', ['1', '2'], { amount: undefined }, []],
+  ])('%s', async (_, amounts, fields, kinds) => {
+    const id = await paid(amounts, fields)
+    expect((await stage.read(id)).status).toBe('confirmed')
+    expect(await stage.exceptions(id)).toEqual(kinds)
+  })
+
+  test('that ends with a part of its amount has one, with both values, and one without anything has none', async () => {
+    const part = await paid(['0.4'])
+    const none = await paid([])
+    for (const id of [part, none]) await stage.expire(id)
+    await expirePayment(stage.api.database.sql, part)
+    expect(await stage.exceptions(none)).toEqual([])
+    const { json } = await stage.api.call({ path: `/api/v1/exceptions?payment_id=${part}` })
+    expect(json.data).toMatchObject([
+      {
+        kind: 'wrong_amount',
+        detail: 'payment.underpaid',
+        expected: '1 btc',
+        actual: '0.4 btc',
+        status: 'open',
+      },
+    ])
+    const [{ id }] = json.data
+    const detail = (await stage.api.call({ path: `/api/v1/exceptions/${id}` })).json.data
+    expect(detail.payment_history.map((each: { status: string }) => each.status)).toEqual([
+      'pending',
+      'pending',
+      'expired',
+    ])
+  })
+
+  test('that was paid in time and confirmed after its end is late confirmed', async () => {
+    const { address, payment_id: id } = await stage.open({ user_reference: `u${++users}` })
+    stage.send(address, '1')
+    await stage.look()
+    // The deposit was seen before the end, which is over now.
+    await stage.api.database.sql`
+      UPDATE payments SET created_at = created_at - interval '1 hour',
+        expires_at = (SELECT detected_at + interval '1 ms' FROM deposits WHERE payment_id = ${id}) WHERE id = ${id}`
+    await stage.mine(4)
+    expect((await stage.read(id)).status).toBe('confirmed')
+    expect(await stage.exceptions(id)).toEqual(['late_confirmed'])
+  })
+
+  test('whose payer replaces a transaction is not paid twice', async () => {
+    const { address, payment_id: id } = await stage.open({ user_reference: `u${++users}` })
+    const input = `${'ab'.repeat(31)}${String(users).padStart(2, '0')}:0`
+    stage.send(address, '1', undefined, [input])
+    await stage.look()
+    stage.send(address, '1', undefined, [input])
+    await stage.look()
+    await stage.mine(4)
+    expect((await stage.read(id)).amount_detected).toBe('1')
+    expect(await stage.exceptions(id)).toEqual([])
+  })
+})
