@@ -460,7 +460,7 @@ describe('a deposit replaced in the mempool', () => {
     await stage.expire(payment_id)
     await stage.mine(4)
     expect(await stage.read(payment_id)).toMatchObject({ status: 'expired', flags: ['underpaid'] })
-    expect(await stage.exceptions(payment_id)).toEqual([])
+    expect(await stage.exceptions(payment_id)).toEqual(['wrong_amount'])
   })
 
   test('counts the transaction that took its place', async () => {
