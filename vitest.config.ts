@@ -11,6 +11,7 @@ const STACK_TESTS = [
   'test/examples/examples.test.ts',
   'test/fault/kill-everything.test.ts',
   'test/fault/unreliable-nodes.test.ts',
+  'test/fault/month-of-a-shop.test.ts',
 ]
 
 export default defineConfig({

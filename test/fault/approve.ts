@@ -11,13 +11,13 @@ import type { StackFile } from '../../local/stack/stack-file.js'
 export const PATIENT = { attempts: 200, timeoutMs: 10_000 } as const
 
 /**
- * Approves a withdrawal or a batch as two people.
+ * Approves a withdrawal, a batch, the close of a period or a resolution as two people.
  *
  * @param thinkMs - Pause before each of the two approvals, in milliseconds.
  */
 export async function approve(
   stack: StackFile,
-  kind: 'withdrawals' | 'batches',
+  kind: 'withdrawals' | 'batches' | 'periods' | 'exceptions',
   id: string,
   thinkMs: readonly [number, number],
 ): Promise<void> {

@@ -24,6 +24,8 @@ const SATOSHIS = 1e8
 export interface BitcoinScan {
   /** Returns the satoshis at an address that no transaction of the chain spent. */
   unspent(address: string): bigint
+  /** Returns the satoshis at all of the addresses that no transaction of the chain spent. */
+  unspentAt(addresses: ReadonlySet<string>): bigint
   /** Returns the satoshis that were ever paid to an address. */
   received(address: string): bigint
   /** Returns how often the chain holds a transaction. */
@@ -32,9 +34,9 @@ export interface BitcoinScan {
   readonly spent: readonly string[]
 }
 
-/** Reads the whole chain. */
-export async function scanBitcoin(rpc: string): Promise<BitcoinScan> {
-  const tip = z.int().parse(await jsonRpc(rpc, 'getblockcount', []))
+/** Reads the whole chain. @param upTo - Height of the last block that counts. Default: the newest. */
+export async function scanBitcoin(rpc: string, upTo?: number): Promise<BitcoinScan> {
+  const tip = upTo ?? z.int().parse(await jsonRpc(rpc, 'getblockcount', []))
   const outputs: { readonly outpoint: string; readonly address: string; readonly amount: bigint }[] = []
   const txids: string[] = []
   const spent: string[] = []
@@ -54,6 +56,7 @@ export async function scanBitcoin(rpc: string): Promise<BitcoinScan> {
     outputs.filter(wanted).reduce((total, output) => total + output.amount, 0n)
   return {
     unspent: (address) => sum((output) => output.address === address && !gone.has(output.outpoint)),
+    unspentAt: (addresses) => sum(({ address, outpoint }) => addresses.has(address) && !gone.has(outpoint)),
     received: (address) => sum((output) => output.address === address),
     times: (txid) => txids.filter((each) => each === txid).length,
     spent,

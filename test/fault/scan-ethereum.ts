@@ -46,15 +46,19 @@ export async function scanEthereum(rpc: string): Promise<EthereumTransaction[]> 
   return found
 }
 
-/** Returns the wei at an address. */
-export async function etherOf(rpc: string, address: string): Promise<bigint> {
-  return quantity.parse(await jsonRpc(rpc, 'eth_getBalance', [address, 'latest']))
+/** Returns the wei at an address. @param at - Height of a block. Default: the newest. */
+export async function etherOf(rpc: string, address: string, at?: number): Promise<bigint> {
+  return quantity.parse(await jsonRpc(rpc, 'eth_getBalance', [address, blockOf(at)]))
 }
 
-/** Returns the base units of a token at an address. */
-export async function tokenOf(rpc: string, token: string, address: string): Promise<bigint> {
+/** Returns the base units of a token at an address. @param at - Height of a block. Default: the newest. */
+export async function tokenOf(rpc: string, token: string, address: string, at?: number): Promise<bigint> {
   const data = `0x70a08231${address.slice(2).toLowerCase().padStart(64, '0')}`
-  return quantity.parse(await jsonRpc(rpc, 'eth_call', [{ to: token, data }, 'latest']))
+  return quantity.parse(await jsonRpc(rpc, 'eth_call', [{ to: token, data }, blockOf(at)]))
+}
+
+function blockOf(height: number | undefined): string {
+  return height === undefined ? 'latest' : `0x${height.toString(16)}`
 }
 
 /** Returns the hash of a block. `null` when the chain is not that high. */

@@ -1,0 +1,59 @@
+/** What the plan of a month makes checks and the queue say. */
+
+import { assertNever } from '../../../domain/assert-never.js'
+import { formatAmount } from '../../../domain/money.js'
+import type { Order, Shop } from './open-shop.js'
+import { deadDeliveries } from './run-shop.js'
+import { FORGOTTEN } from './upload-orders.js'
+
+/** Returns the differences of the first upload, as `check subject field expected actual`. */
+export function plantedDifferences({ orders }: Shop): string[] {
+  return [
+    ...orders.flatMap(mistakesOf),
+    `orders ${FORGOTTEN.orderId} payment a payment of ${FORGOTTEN.amount} null`,
+  ]
+}
+
+function mistakesOf({ customer: { orderId, fault, decimals, amount }, paymentId }: Order): string[] {
+  const [wrong, right] = [amount + 1n, amount].map((each) => formatAmount(each, decimals))
+  switch (fault) {
+    case 'another amount':
+      return [`orders ${orderId} amount ${wrong} ${right}`]
+    case 'no line':
+      return [`orders ${paymentId} order null ${right}`]
+    case 'a state too far':
+      return [`orders ${orderId} state shipped (confirmed)`]
+    case null:
+      return []
+    default:
+      return assertNever(fault)
+  }
+}
+
+/**
+ * Returns the exceptions, as `kind: subject`.
+ *
+ * @param rejected - Id of the deposit that was rejected.
+ */
+export async function plantedExceptions(shop: Shop, rejected: string): Promise<string[]> {
+  const about = (kind: string, list: readonly Order[]) => list.map(({ paymentId }) => `${kind}: ${paymentId}`)
+  return [
+    ...about('reorged', [shop.the('is taken back')]),
+    ...about('late', [
+      ...shop.byCourse('btc', 'pays late', 'pays after the cancellation'),
+      ...shop.byCourse('usdt', 'pays late'),
+    ]),
+    ...about('wrong_coin', shop.byCourse('usdt', 'pays another coin')),
+    ...shop.orders.flatMap(orderExceptions),
+    `order_mismatch: ${FORGOTTEN.orderId}`,
+    `rejected_deposit: ${rejected}`,
+    ...(await deadDeliveries(shop)).map(({ id }) => `webhook_exhausted: ${id}`),
+  ]
+}
+
+function orderExceptions({ customer: { orderId, fault, course }, paymentId }: Order): string[] {
+  if (fault === null) return []
+  if (fault === 'no line') return [`order_mismatch: ${paymentId}`]
+  // An order is stuck whose payment still waits for its payer.
+  return [`${course === 'leaves' ? 'stuck' : 'order_mismatch'}: ${orderId}`]
+}
