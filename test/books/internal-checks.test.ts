@@ -133,7 +133,13 @@ async function live({ stage, model, sql, ...rail }: MemoryRail, seed: number): P
     }
   }
   await look(8)
-  // A payment and a deposit that are not due yet.
+  // A dispute holds what a user has.
+  await call('POST', '/exceptions', {
+    kind: 'dispute',
+    subject: { type: 'user', id: 'ann' },
+    reason: 'claimed back',
+  })
+  // A withdrawal that is paid.
   const { transaction, coins } = rail.fund([3n * PAID])
   model.send(transaction)
   await look(8)
@@ -248,6 +254,16 @@ describe('finds one difference, in the check that guards it, for', () => {
       restore: (tx) => tx`UPDATE payouts SET amount = amount - 1 WHERE id = ${picked}`,
     },
     {
+      name: 'a hold of a dispute',
+      check: 'holds',
+      corrupt: async (tx) => tx`
+        UPDATE exception_holds SET amount = amount + 1 WHERE exception_id = ${await pick(
+          tx,
+          tx`SELECT exception_id AS id FROM exception_holds WHERE merchant_id = ${id()}`,
+        )}`,
+      restore: (tx) => tx`UPDATE exception_holds SET amount = amount - 1 WHERE exception_id = ${picked}`,
+    },
+    {
       name: 'the amount of a credited deposit',
       check: 'deposits',
       corrupt: async (tx) => tx`
@@ -333,7 +349,11 @@ describe('finds one difference, in the check that guards it, for', () => {
       check: 'deliveries',
       corrupt: async (tx) => tx`
         UPDATE webhook_deliveries SET endpoint_id = 'x' || endpoint_id
-        WHERE id = ${await pick(tx, tx`SELECT id FROM webhook_deliveries WHERE merchant_id = ${id()} ORDER BY id DESC`)}`,
+        WHERE id = ${await pick(
+          tx,
+          tx`SELECT delivery.id FROM webhook_deliveries delivery JOIN events event ON event.id = delivery.event_id
+             WHERE delivery.merchant_id = ${id()} AND event.sequence > 9 ORDER BY delivery.id DESC`,
+        )}`,
       restore: (tx) => tx`
         UPDATE webhook_deliveries SET endpoint_id = substr(endpoint_id, 2) WHERE id = ${picked}`,
     },

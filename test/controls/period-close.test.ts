@@ -4,6 +4,7 @@ import { NativeConnection, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createReconciliationActivities } from '../../activities/books/reconciliation.js'
 import { heartbeating } from '../../activities/heartbeating.js'
+import { rememberCoins } from '../../db/chain/remember-coins.js'
 import { periodAt } from '../../domain/books/period.js'
 import { controlChangeId } from '../../temporal/ids.js'
 import { TASK_QUEUE } from '../../temporal/task-queues.js'
@@ -19,6 +20,7 @@ beforeAll(async () => {
   const { stage, temporal } = controls
   connection = await NativeConnection.connect({ address: temporal.address })
   const { sql } = stage.api.database
+  await rememberCoins(sql, stage.networks)
   reconciliation = await Worker.create({
     connection,
     namespace: temporal.namespace,
@@ -26,7 +28,8 @@ beforeAll(async () => {
     activities: heartbeating(
       createReconciliationActivities({
         sql,
-        networks: stage.networks,
+        // No chain is compared, because the coins of this stage stand in the books alone.
+        networks: new Map(),
         gate: { startReconciliationRun: async () => true },
       }),
     ),

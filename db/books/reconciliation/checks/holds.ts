@@ -1,4 +1,4 @@
-/** Checks that what is reserved equals what open payouts and deposits reserve. */
+/** Checks that what is reserved equals what open payouts, deposits and disputes reserve. */
 
 import { RESERVED_DEPOSITS } from '../../../../domain/deposits/deposit-sets.js'
 import { OPEN_PAYOUTS } from '../../../../domain/payouts/stage-sets.js'
@@ -20,7 +20,7 @@ interface Hold {
 const ROWS = 1_000
 
 /**
- * The holds of an owner are spread over payouts, batches and deposits, so this compares sums of the few open ones
+ * The holds of an owner are spread over payouts, deposits and disputes, so this compares sums of the few open ones
  * with all accounts in one statement, whose rows a cursor hands over. A balance is taken from its last entry, so
  * that a wrong balance shows in the check `balances` alone.
  */
