@@ -244,6 +244,25 @@ describe('the comparison', () => {
     expect(run.checks[0]?.differences[0]).toMatchObject({ order_id: 'b-1', network: 'bitcoin', coin: 'btc' })
   })
 
+  test('asks for no payment of an order that was given up', async () => {
+    await map({
+      gates: [
+        gate('shipped', ['confirmed']),
+        gate('gone', ['expired', 'cancelled']),
+        gate('any', ['confirmed', 'expired']),
+      ],
+    })
+    await order(
+      `g-1,,,bitcoin,btc,1,gone,${AT}`,
+      `g-2,pay_gone,,bitcoin,btc,1,gone,${AT}`,
+      `g-3,,,bitcoin,btc,1,any,${AT}`,
+    )
+    expect(differencesOf(await compare()).sort()).toEqual([
+      'orders: order g-2 payment pay_gone null',
+      'orders: order g-3 payment a payment of 1 null',
+    ])
+  })
+
   test('takes a state for due only after its time, and an unconfirmed payment as well', async () => {
     await map({ gates: [gate('shipped', ['confirmed'], '1h')] })
     const one = await paid({ order_id: 'c-1' }, 0)

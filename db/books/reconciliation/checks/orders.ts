@@ -1,6 +1,7 @@
 /** Checks that every order of the merchant has its payments, with the same coin, sum, user and state. */
 
 import type { DifferenceAbout, Findings } from '../../../../domain/books/difference.js'
+import type { PaymentStatus } from '../../../../domain/payments/payment-status.js'
 import { iso, json, type Transaction } from '../../../connect.js'
 import { type MappingVersion, readMapping } from '../../orders/lifecycle-mapping.js'
 import { type BooksCheck, type CheckContext, eachPage, PAGE, type Page } from './check.js'
@@ -45,6 +46,7 @@ interface Orphan {
  * A line that names a payment is compared with it; several orders of one payment must sum. A line without one is
  * compared with all payments that carry its order's id, and these must sum. Of such payments, one that ended without
  * money does not count beside others, because another attempt took its place.
+ * An order in a state that only ended payments fulfil was given up, and needs none.
  */
 export const orders: BooksCheck = {
   name: 'orders',
@@ -177,7 +179,9 @@ function compare(line: Line, mapping: MappingVersion, { amount }: CheckContext, 
     payment_id: payment?.id ?? null,
     user_reference: payment?.user_reference ?? line.user_reference,
   })
+  const gate = mapping.gates.find((each) => each.gate === line.state)
   if (!payment) {
+    if (line.payment_id === '' && gate && isGivenUp(gate)) return
     const expected =
       line.payment_id === '' ? `a payment of ${amount(network, coin, line.ordered)}` : line.payment_id
     const reason = 'There is no payment of this order'
@@ -197,7 +201,6 @@ function compare(line: Line, mapping: MappingVersion, { amount }: CheckContext, 
   if (line.user_reference !== null && line.user_reference !== payment.user_reference) {
     differ('user_reference', line.user_reference, payment.user_reference)
   }
-  const gate = mapping.gates.find((each) => each.gate === line.state)
   if (!gate) {
     differ('state', line.state, 'no gate of the lifecycle mapping')
     return
@@ -215,6 +218,14 @@ function compare(line: Line, mapping: MappingVersion, { amount }: CheckContext, 
   // One that is seen and not credited has one cause, which `lifecycle` finds as well.
   else if (behind === 'paid') findings.differ(state, paidNotConfirmed(payment))
   else findings.differ(state, about('state', behind === 'pending' ? 'stuck' : 'order_mismatch'))
+}
+
+/** Statuses of payments that ended without the money that was asked for. */
+const ENDED: readonly PaymentStatus[] = ['expired', 'cancelled']
+
+/** Returns whether a gate is that of orders that were given up. Such an order needs no payment. */
+function isGivenUp({ satisfied_by }: MappingVersion['gates'][number]): boolean {
+  return satisfied_by.length > 0 && satisfied_by.every((status) => ENDED.includes(status))
 }
 
 /** Returns the exception of a payment that was seen and is not credited. */
