@@ -3,6 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, cpus, platform } from 'node:os'
 import { benchApi } from './api.js'
+import { benchAudit } from './audit.js'
 import { benchBlackHoles } from './black-holes.js'
 import { benchBlockScan } from './block-scan.js'
 import { benchCheckout } from './checkout.js'
@@ -31,6 +32,7 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measur
   journals: benchJournals,
   exports: benchExports,
   lists: benchLists,
+  audit: benchAudit,
   api: benchApi,
   checkout: benchCheckout,
   signer: benchSigner,

@@ -8,7 +8,7 @@ import { advanceChain } from '../../activities/chain/advance-chain.js'
 import { compareAccounts, createAccountLook } from '../../activities/chain/compare-accounts.js'
 import { createRescanActivities } from '../../activities/chain/rescan.js'
 import { rescanBlocks } from '../../activities/chain/rescan-blocks.js'
-import type { ChainAdapter } from '../../chains/adapter.js'
+import type { ChainAdapter, UtxoAdapter } from '../../chains/adapter.js'
 import { createUtxoAdapter } from '../../chains/utxo/create-utxo-adapter.js'
 import type { Sql } from '../../db/connect.js'
 import { createOperatorKey } from '../../db/merchants/operator.js'
@@ -211,6 +211,26 @@ describe('Bitcoin', () => {
     const read = await api.call({ path: `/api/v1/admin/rescan/${json.data.id}`, key: operator })
     expect(read.json.data).toMatchObject({ status: 'completed', blocks_done: 5, deposits: 0 })
     expect(await deposits(address)).toHaveLength(1)
+  })
+
+  test('records nothing while its node has another chain than the watcher', async () => {
+    const address = await issue('bitcoin', 'branch')
+    const txid = await unseen('bitcoin', address, () => bitcoin.fund(address, 30_000_000n))
+    const { height } = await utxo.head()
+    const elsewhere: ChainAdapter = { ...(utxo as UtxoAdapter), hashAt: async () => 'ab'.repeat(32) }
+    await expect(rescanBlocks(sql, elsewhere, height - 3, height)).rejects.toMatchObject({
+      code: 'DEPENDENCY_UNAVAILABLE',
+      retryable: true,
+    })
+    // Its blocks are of the chain that the node says, and a block of the books contradicts them.
+    const [known] = await sql<{ hash: string }[]>`
+      SELECT hash FROM chain_blocks WHERE network = 'bitcoin' AND height = ${height - 1}`
+    await sql`UPDATE chain_blocks SET hash = 'other' WHERE network = 'bitcoin' AND height = ${height - 1}`
+    await expect(rescanBlocks(sql, utxo, height - 3, height)).rejects.toMatchObject({ retryable: true })
+    expect(await sql`SELECT 1 FROM deposits WHERE txid = ${txid}`).toEqual([])
+    await sql`UPDATE chain_blocks SET hash = ${known!.hash} WHERE network = 'bitcoin' AND height = ${height - 1}`
+    await rescanBlocks(sql, utxo, height - 3, height)
+    expect(await sql`SELECT status FROM deposits WHERE txid = ${txid}`).toHaveLength(1)
   })
 
   test('says why a transaction cannot be scanned', async () => {

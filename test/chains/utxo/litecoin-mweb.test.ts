@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { readBlock } from '../../../auditor/utxo/read-block.js'
 import type { SpendableOutput, UtxoAdapter } from '../../../chains/adapter.js'
 import { createUtxoAdapter } from '../../../chains/utxo/create-utxo-adapter.js'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
@@ -101,5 +102,42 @@ test('reads every block before and after the activation whole', async () => {
       parent = block.hash
     }
     next += blocks.length
+  }
+})
+
+test('is read by the auditor as the node itself shows it, before and after the activation', async () => {
+  const verbose = z.object({
+    previousblockhash: z.string(),
+    tx: z.array(
+      z.object({
+        txid: z.string(),
+        vin: z.array(z.object({ txid: z.string().optional(), vout: z.number().optional() })),
+        vout: z.array(
+          z.object({ n: z.int(), value: z.number(), scriptPubKey: z.object({ hex: z.string() }) }),
+        ),
+      }),
+    ),
+  })
+  const { height } = await adapter.head()
+  for (let at = ACTIVATION - 2; at <= height; at++) {
+    const hash = z.string().parse(await node.call('getblockhash', at))
+    const block = readBlock(Buffer.from(String(await node.call('getblock', hash, 0)), 'hex'), hash)
+    const shown = verbose.parse(await node.call('getblock', hash, 2))
+    expect(block.parentHash).toBe(shown.previousblockhash)
+    expect(block.outputs).toEqual(
+      shown.tx.flatMap(({ txid, vout }) =>
+        vout.map(({ n, value, scriptPubKey }) => ({
+          txid,
+          vout: n,
+          amount: BigInt(Math.round(value * 1e8)),
+          script: scriptPubKey.hex,
+        })),
+      ),
+    )
+    expect(block.spends).toEqual(
+      shown.tx.flatMap(({ txid: by, vin }) =>
+        vin.flatMap(({ txid, vout }) => (txid === undefined ? [] : [{ by, txid, vout }])),
+      ),
+    )
   }
 })
