@@ -43,6 +43,11 @@ export async function plantedExceptions(shop: Shop, rejected: string): Promise<s
       ...shop.byCourse('btc', 'pays late', 'pays after the cancellation'),
       ...shop.byCourse('usdt', 'pays late'),
     ]),
+    ...about('wrong_amount', [
+      ...shop.byCourse('btc', 'pays too little', 'pays too much'),
+      ...shop.byCourse('usdt', 'pays too much'),
+    ]),
+    ...about('duplicate', [...shop.byCourse('btc', 'pays twice'), ...shop.byCourse('usdt', 'pays twice')]),
     ...about('wrong_coin', shop.byCourse('usdt', 'pays another coin')),
     ...shop.orders.flatMap(orderExceptions),
     `order_mismatch: ${FORGOTTEN.orderId}`,
