@@ -13,6 +13,7 @@ import {
 } from '../../db/books/exceptions/change-exception.js'
 import { toExceptionView } from '../../db/books/exceptions/exception-row.js'
 import { findException } from '../../db/books/exceptions/list-exceptions.js'
+import { requireFree } from '../../db/books/exceptions/propose-resolution.js'
 import { inTransaction, type Transaction } from '../../db/connect.js'
 import {
   ExceptionAssignment,
@@ -131,13 +132,18 @@ async function actOn(
   }
 }
 
-/** Resolves an exception without a journal, with a comment and, if it is known, the root cause. */
+/**
+ * Resolves an exception without a journal, with a comment and, if it is known, the root cause.
+ *
+ * @throws KeyturnError `INVALID_STATE`, also while another resolution of it is under way.
+ */
 export async function resolveWithout(
   tx: Transaction,
   row: LockedException,
   { comment, root_cause: rootCause }: { readonly comment: string; readonly root_cause?: string | undefined },
   actor: ReturnType<typeof actorOf>,
 ): Promise<void> {
+  await requireFree(tx, row)
   await resolveException(tx, row, 'none', actor, { comment })
   await commentException(tx, row, comment, actor)
   if (rootCause !== undefined) await setRootCause(tx, row, rootCause, actor)

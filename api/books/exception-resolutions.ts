@@ -2,11 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { lockException, setRootCause } from '../../db/books/exceptions/change-exception.js'
-import {
-  proposeResolution,
-  type ResolutionProposal,
-  requireFree,
-} from '../../db/books/exceptions/propose-resolution.js'
+import { proposeResolution, type ResolutionProposal } from '../../db/books/exceptions/propose-resolution.js'
 import { inTransaction } from '../../db/connect.js'
 import { toWithdrawalStart } from '../../db/payouts/read-withdrawal-input.js'
 import { refundException } from '../../db/payouts/withdrawals/refund-exception.js'
@@ -61,9 +57,7 @@ export function registerExceptionResolutionRoute(app: ApiApp, dependencies: ApiD
       }
       switch (body.resolution) {
         case 'none': {
-          const row = await lockException(tx, merchantId, id)
-          await requireFree(tx, row)
-          await resolveWithout(tx, row, body, actor)
+          await resolveWithout(tx, await lockException(tx, merchantId, id), body, actor)
           return { kept: await keep(200), start: null }
         }
         case 'refund': {

@@ -124,7 +124,8 @@ export async function setRootCause(
 /**
  * Resolves an exception, and releases what a dispute holds.
  *
- * @throws KeyturnError `INVALID_STATE` if it is resolved, or another resolution of it is under way.
+ * @throws KeyturnError `INVALID_STATE` if it is resolved. The caller has checked that no other resolution of it is
+ * under way.
  */
 export async function resolveException(
   tx: Transaction,

@@ -597,6 +597,8 @@ describe('a refund', () => {
       409,
       'INVALID_STATE',
     ])
+    const bulk = { ids: [id], action: 'resolve', resolution: 'none', comment: 'x' }
+    expect(await code(post('/exceptions/bulk', bulk))).toEqual([409, 'INVALID_STATE'])
     await end(withdrawal, 'confirmed')
     expect(await read(id)).toMatchObject({
       status: 'resolved',
