@@ -22,8 +22,14 @@ import { openShop, type Shop } from './month/open-shop.js'
 import { freeze } from './month/outages.js'
 import { OTHER_COIN, order, payInBitcoin, payLate, payOnEthereum, takeBack } from './month/pay-orders.js'
 import { type Course, planMonth } from './month/plan-month.js'
-import { plantedDifferences, plantedExceptions } from './month/planted.js'
-import { decideHeldDeposits, reconcile, transferAndWithdraw, untilSettled } from './month/run-shop.js'
+import { disputedIn, plantedDifferences, plantedExceptions } from './month/planted.js'
+import {
+  decideHeldDeposits,
+  type HeldDeposits,
+  reconcile,
+  transferAndWithdraw,
+  untilSettled,
+} from './month/run-shop.js'
 import { until } from './month/until.js'
 import { FORGOTTEN, uploadOrders } from './month/upload-orders.js'
 import { createRandom, type Random } from './random.js'
@@ -41,8 +47,7 @@ let failed = false
 
 /** Time of the orders. A state that is not reached a second later is stuck. */
 let orderedAt: Date
-/** Id of the deposit that a reviewer rejected. */
-let rejected: string
+let held: HeldDeposits
 let meanwhile: ReconciliationRun
 
 beforeAll(async () => {
@@ -73,12 +78,12 @@ test('takes a month of orders while processes, nodes and endpoints fail', async 
     payOnEthereum(shop),
     failMeanwhile(random),
   ])
-  rejected = decided
+  held = decided
   log('All was paid')
   await Promise.all([transferAndWithdraw(shop), payLate(shop)])
   log('All was requested')
   meanwhile = await reconcile(shop, ['internal'])
-  await untilSettled(shop)
+  await untilSettled(shop, held)
   log('All is settled')
 }, 900_000)
 
@@ -115,15 +120,18 @@ test(
       'pays after the cancellation': 'cancelled',
       'pays another coin': 'pending',
       'is taken back': 'pending',
+      'is held': 'paid',
       leaves: 'pending',
     }
     const found = await all(async (cursor) => shop.client.payments.list({ limit: 100, ...cursor }))
     expect(found.map((payment) => `${payment.order_id} ${payment.status}`).sort()).toEqual(
       shop.orders.map(({ customer }) => `${customer.orderId} ${expected[customer.course]}`).sort(),
     )
-    // The deposit that was rejected stays reserved.
+    // What was rejected or waits for a reviewer stays reserved.
+    const reserved = 'something is still reserved'
     expect((await findLedgerFaults(shop.sql)).map((fault) => fault.replace(/^account \d+: /, ''))).toEqual([
-      'something is still reserved',
+      reserved,
+      reserved,
     ])
   },
   TEST_MS,
@@ -142,15 +150,24 @@ test(
 test(
   'has every planted anomaly in the queue once, and no other',
   async () => {
-    const expected = await plantedExceptions(shop, rejected)
+    const disputed = { type: 'payment' as const, id: disputedIn(shop).paymentId }
+    const dispute = { kind: 'dispute' as const, subject: disputed, reason: 'The customer got nothing' }
+    const [raised, again] = [
+      await shop.client.exceptions.dispute(dispute),
+      await shop.client.exceptions.dispute(dispute),
+    ]
+    expect(again.id).toBe(raised.id)
+    const expected = await plantedExceptions(shop, held.rejected)
     expect(namesOf(await openExceptions())).toEqual(expected.sort())
   },
   TEST_MS,
 )
 
 test(
-  'finds nothing once the shop has corrected its orders',
+  'finds nothing once the shop has corrected its orders and decided what was held',
   async () => {
+    await shop.client.deposits.release(held.undecided.id, { reason: 'The sender is known' })
+    await shop.untilStatus(shop.the('is held'), 'confirmed')
     await uploadOrders(shop.client, shop.orders, orderedAt, true)
     await shop.client.payments.create({
       user_reference: 'forgotten-customer',
@@ -161,8 +178,8 @@ test(
     })
     const run = await reconcile(shop)
     expect([run.status, differencesOf(run)]).toEqual(['clean', []])
-    const left = (await plantedExceptions(shop, rejected)).filter(
-      (each) => !/^(order_mismatch|stuck):/.test(each),
+    const left = (await plantedExceptions(shop, held.rejected)).filter(
+      (each) => !/^(order_mismatch|stuck|paid_not_confirmed):/.test(each),
     )
     expect(namesOf(await openExceptions())).toEqual(left.sort())
   },

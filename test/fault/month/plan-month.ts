@@ -22,6 +22,8 @@ export type Course =
   | 'pays after the cancellation'
   /** Pays ether to the address of a payment of tokens. */
   | 'pays another coin'
+  /** Pays from a sender whose deposits are held, and no reviewer decides before the shop reconciles. */
+  | 'is held'
   /** Pays and is credited, and a reorganisation removes the transaction for good. */
   | 'is taken back'
 
@@ -50,6 +52,7 @@ export const FULFILLED: readonly Course[] = ['pays', 'pays in two parts', 'pays 
 /** Customers with a course of their own. All others pay what they should. */
 const SPECIAL: readonly (Pick<Customer, 'coin' | 'course'> & { readonly fault?: OrderFault })[] = [
   { coin: 'eth', course: 'is taken back' },
+  { coin: 'eth', course: 'is held' },
   { coin: 'btc', course: 'leaves' },
   { coin: 'usdt', course: 'leaves', fault: 'a state too far' },
   { coin: 'btc', course: 'pays in two parts' },
@@ -89,6 +92,7 @@ export function depositsOf({ course, amount }: Customer): readonly bigint[] {
     case 'pays':
     case 'pays late':
     case 'pays after the cancellation':
+    case 'is held':
     case 'is taken back':
       return [amount]
     default:

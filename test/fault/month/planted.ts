@@ -7,10 +7,11 @@ import { deadDeliveries } from './run-shop.js'
 import { FORGOTTEN } from './upload-orders.js'
 
 /** Returns the differences of the first upload, as `check subject field expected actual`. */
-export function plantedDifferences({ orders }: Shop): string[] {
+export function plantedDifferences({ orders, the }: Shop): string[] {
   return [
     ...orders.flatMap(mistakesOf),
     `orders ${FORGOTTEN.orderId} payment a payment of ${FORGOTTEN.amount} null`,
+    `lifecycle ${the('is held').paymentId} status confirmed paid`,
   ]
 }
 
@@ -30,6 +31,13 @@ function mistakesOf({ customer: { orderId, fault, decimals, amount }, paymentId 
   }
 }
 
+/** Returns the order whose customer wants the money back. */
+export function disputedIn(shop: Shop): Order {
+  const found = shop.byCourse('btc', 'pays').at(-1)
+  if (!found) throw new Error('No customer pays in Bitcoin')
+  return found
+}
+
 /**
  * Returns the exceptions, as `kind: subject`.
  *
@@ -38,6 +46,8 @@ function mistakesOf({ customer: { orderId, fault, decimals, amount }, paymentId 
 export async function plantedExceptions(shop: Shop, rejected: string): Promise<string[]> {
   const about = (kind: string, list: readonly Order[]) => list.map(({ paymentId }) => `${kind}: ${paymentId}`)
   return [
+    ...about('paid_not_confirmed', [shop.the('is held')]),
+    ...about('dispute', [disputedIn(shop)]),
     ...about('reorged', [shop.the('is taken back')]),
     ...about('late', [
       ...shop.byCourse('btc', 'pays late', 'pays after the cancellation'),

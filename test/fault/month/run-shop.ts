@@ -18,23 +18,36 @@ export const TRANSFERS = 3
 /** Checks in a row that must find everything settled. */
 const CHECKS = 3
 
-/** Sends two deposits that are held, releases one and rejects the other. @returns The id of the second. */
-export async function decideHeldDeposits({ facts, client }: Shop): Promise<string> {
+/** Deposits that are held. */
+export interface HeldDeposits {
+  /** Id of the one that a reviewer has rejected. */
+  readonly rejected: string
+  /** The one of a payment, for which a reviewer has yet to decide. */
+  readonly undecided: Deposit
+}
+
+/** Sends three deposits that are held, releases one, rejects one, and leaves that of a payment. */
+export async function decideHeldDeposits(shop: Shop): Promise<HeldDeposits> {
+  const { facts, client } = shop
   const { rpc, chain_id: chainId, held_sender: held } = facts.networks.ethereum
   const { wallet } = evmClients(rpc, chainId, held.private_key as Hex)
-  const depositOf = async (user: string): Promise<Deposit> => {
-    const { address } = await client.addresses.create({ user_reference: user, network: 'ethereum' })
-    await wallet.sendTransaction({ to: getAddress(address), value: parseAmount('0.5', 18) })
+  const pay = async (user: string, address: string, value: bigint): Promise<Deposit> => {
+    await wallet.sendTransaction({ to: getAddress(address), value })
     return until(`The deposit of ${user} is not held`, async () => {
       const { items } = await client.deposits.list({ user_reference: user })
       return items.find(({ status }) => status === 'held') ?? null
     })
   }
+  const depositOf = async (user: string): Promise<Deposit> => {
+    const { address } = await client.addresses.create({ user_reference: user, network: 'ethereum' })
+    return pay(user, address, parseAmount('0.5', 18))
+  }
   const released = await depositOf('held-1')
   await client.deposits.release(released.id, { reason: 'The sender is known' })
   const rejected = await depositOf('held-2')
   await client.deposits.reject(rejected.id, { reason: 'The sender is on a list' })
-  return rejected.id
+  const { customer, address } = shop.the('is held')
+  return { rejected: rejected.id, undecided: await pay(customer.user, address, customer.amount) }
 }
 
 /** Moves value on the books, and pays out in each coin. */
@@ -72,12 +85,18 @@ export async function transferAndWithdraw(shop: Shop): Promise<void> {
   }
 }
 
-/** Waits until nothing is under way but payments that nobody pays, and the dead endpoint is given up. */
-export async function untilSettled(shop: Shop): Promise<void> {
+/**
+ * Waits until nothing is under way but payments without their money and the deposit that waits for a reviewer,
+ * and the dead endpoint is given up.
+ */
+export async function untilSettled(shop: Shop, { undecided }: HeldDeposits): Promise<void> {
   let settled = 0
   await until('Not settled', async () => {
     const open = (await whatIsOpen(shop.stack.facts(), shop.sql)).filter(
-      (line) => !line.startsWith('payment:') && line !== `webhooks not delivered: ${TRANSFERS}`,
+      (line) =>
+        !line.startsWith('payment:') &&
+        !line.includes(undecided.transaction_hash) &&
+        line !== `webhooks not delivered: ${TRANSFERS}`,
     )
     const exhausted = (await deadDeliveries(shop)).length
     if (exhausted < TRANSFERS) open.push(`deliveries that are exhausted: ${exhausted}`)
