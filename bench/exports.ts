@@ -144,7 +144,7 @@ async function copy(sql: Sql, merchantId: string): Promise<number> {
 }
 
 /** Returns the largest resident memory that a process has had, in MB. */
-async function peakMemory(pid: number): Promise<number> {
+export async function peakMemory(pid: number): Promise<number> {
   const [, kilobytes = ''] = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
   return Number(kilobytes) / 1_000
 }

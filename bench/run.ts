@@ -19,6 +19,7 @@ import { benchJournals } from './journals.js'
 import { benchLists } from './lists.js'
 import type { Measurement } from './measurement.js'
 import { benchPayouts } from './payouts.js'
+import { benchReconciliation } from './reconciliation.js'
 import { benchSigner } from './signer.js'
 import { benchSignerBudgets } from './signer-budgets.js'
 
@@ -33,6 +34,7 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measur
   exports: benchExports,
   lists: benchLists,
   audit: benchAudit,
+  reconciliation: benchReconciliation,
   api: benchApi,
   checkout: benchCheckout,
   signer: benchSigner,
