@@ -31,7 +31,7 @@ beforeAll(async () => {
 })
 afterAll(() => database?.drop())
 
-test('no two steps of a merchant deadlock, whatever they are', async () => {
+test('no two steps of a merchant deadlock', async () => {
   const { sql } = database
   const merchantId = newId('mer')
   await sql`INSERT INTO merchants (id, name) VALUES (${merchantId}, 'M')`
