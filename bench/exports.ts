@@ -9,12 +9,12 @@ import type { Sql } from '../db/connect.js'
 import { alternate } from './alternate.js'
 import { MASTER_KEY, startApiProcess } from './api.js'
 import type { BenchContext } from './context.js'
+import { fillJournals } from './fill-journals.js'
 import type { Measurement } from './measurement.js'
 import { createBenchMerchant } from './merchant.js'
 
 const JOURNALS = 500_000
 const ENTRIES = 2 * JOURNALS
-const USERS = 1_000
 const ROUNDS = 4
 /** Exports of a tenth of the rows, which warm the process up before its memory is read. */
 const SMALL = 20
@@ -33,7 +33,7 @@ export async function benchExports(context: BenchContext): Promise<Measurement[]
     rateLimitPerMinute: 1_000_000,
   })
   context.progress(`  ${ENTRIES} entries`)
-  await fill(sql, merchant.id)
+  await fillJournals(sql, merchant.id, JOURNALS)
   const { port, pid } = await startApiProcess(context, url)
   const pool = new Pool(`http://127.0.0.1:${port}`, { headersTimeout: 0, bodyTimeout: 0 })
   context.onEnd(() => pool.destroy())
@@ -89,33 +89,6 @@ export async function benchExports(context: BenchContext): Promise<Measurement[]
       expected: EXPECTED_MEMORY,
     },
   ]
-}
-
-/** Stores journals of 1,000 users, ten days of them, by SQL alone. */
-async function fill(sql: Sql, merchantId: string): Promise<void> {
-  await sql.begin(async (tx) => {
-    await tx`SET LOCAL session_replication_role = 'replica'`
-    await tx`
-      INSERT INTO ledger_accounts (merchant_id, network, coin, kind, owner)
-      SELECT ${merchantId}, 'bitcoin', 'btc', kind, CASE kind WHEN 'chain' THEN 'addr_' ELSE 'user-' END || number
-      FROM unnest(ARRAY['chain', 'reserved']) kind, generate_series(0, ${USERS - 1}) number`
-    await tx`
-      INSERT INTO ledger_journals (merchant_id, idempotency_key, request_hash, type, reference, recorded_at)
-      SELECT ${merchantId}, 'deposit:' || number, sha256(number::text::bytea), 'deposit.confirmed',
-             'dep_' || md5(number::text), time
-      FROM generate_series(0, ${JOURNALS - 1}) number,
-           LATERAL (SELECT '2026-01-01'::timestamptz + number * interval '864000 seconds' / ${JOURNALS} AS time) at`
-    await tx`
-      INSERT INTO ledger_entries (account_id, account_version, journal_id, amount, balance_after, recorded_at)
-      SELECT account.id, journal.number / ${USERS} + 1, journal.id, sign * 12345678,
-             sign * 12345678::bigint * (journal.number / ${USERS} + 1), journal.recorded_at
-      FROM (SELECT *, split_part(idempotency_key, ':', 2)::integer AS number FROM ledger_journals) journal
-      JOIN ledger_accounts account
-        ON split_part(translate(account.owner, '_', '-'), '-', 2)::integer = journal.number % ${USERS},
-        LATERAL (SELECT CASE account.kind WHEN 'chain' THEN 1 ELSE -1 END AS sign) side
-      ORDER BY journal.number`
-  })
-  await sql`VACUUM ANALYZE ledger_entries, ledger_journals, ledger_accounts`
 }
 
 /** Copies the same rows in the same order out of the database. @returns Rows a second. */

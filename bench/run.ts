@@ -7,6 +7,7 @@ import { benchAudit } from './audit.js'
 import { benchBlackHoles } from './black-holes.js'
 import { benchBlockScan } from './block-scan.js'
 import { benchCheckout } from './checkout.js'
+import { benchClose } from './close.js'
 import { benchCoinSelection } from './coin-selection.js'
 import { type BenchContext, openContext } from './context.js'
 import { benchDeliveries } from './deliveries.js'
@@ -32,6 +33,7 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measur
   'evm-catch-up': benchEvmCatchUp,
   journals: benchJournals,
   exports: benchExports,
+  close: benchClose,
   lists: benchLists,
   audit: benchAudit,
   reconciliation: benchReconciliation,
