@@ -1,10 +1,12 @@
 /** Route of a month's statement, as JSON or as a file. */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { allowLong } from '../../db/books/periods/allow-long.js'
 import { findPeriod } from '../../db/books/periods/find-window.js'
 import type { StoredLine } from '../../db/books/periods/period-row.js'
 import { readProof } from '../../db/books/periods/read-proof.js'
 import { readStatement, type StatementUnits } from '../../db/books/periods/read-statement.js'
+import { inTransaction } from '../../db/connect.js'
 import { findMerchantName } from '../../db/merchants/find-merchant-name.js'
 import { monthOf } from '../../domain/books/period.js'
 import { statementCsv } from '../../domain/books/statement-csv.js'
@@ -65,11 +67,15 @@ async function viewStatement(
   const now = new Date()
   if (window.from > now) throw notFound('statement', period)
   const closed = found?.row?.statement
-  const [name, proof, units] = await Promise.all([
-    findMerchantName(sql, merchantId),
-    found?.row?.proof ?? readProof(sql, networks, merchantId, window.to > now ? null : window.to),
-    closed ? closed.map(fromStored) : readStatement(sql, merchantId, window),
-  ])
+  const name = await findMerchantName(sql, merchantId)
+  const proof =
+    found?.row?.proof ?? (await readProof(sql, networks, merchantId, window.to > now ? null : window.to))
+  const units = closed
+    ? closed.map(fromStored)
+    : await inTransaction(sql, async (tx) => {
+        await allowLong(tx, merchantId)
+        return readStatement(tx, merchantId, window)
+      })
   return {
     period,
     merchant: { id: merchantId, name },

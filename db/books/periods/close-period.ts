@@ -26,6 +26,7 @@ export async function closePeriod(
   const { merchant_id: merchantId, intent } = change
   const { period } = intent
   await lockPeriods(tx, merchantId)
+  await tx`SET LOCAL statement_timeout = '30min'`
   const found = await findPeriod(tx, merchantId, period)
   if (found?.row?.status !== 'closing' || found.row.change_id !== change.id)
     return 'the period is no longer asked to close'

@@ -31,22 +31,26 @@ export async function readStatement(
   { from, to }: Window,
 ): Promise<StatementUnits[]> {
   return await sql<StatementUnits[]>`
-    WITH account AS (
+    WITH window_of AS MATERIALIZED (
       SELECT account.id, account.network, account.coin, account.balance, account.updated_at >= ${from} AS moved,
              CASE WHEN account.updated_at >= ${from} THEN version_before(account.id, account.version, ${from}) END AS first,
              CASE WHEN account.updated_at >= ${to} THEN version_before(account.id, account.version, ${to})
                   ELSE account.version END AS last
       FROM ledger_accounts account
-      WHERE account.merchant_id = ${merchantId} AND account.kind = 'chain'
+      WHERE account.merchant_id = ${merchantId} AND account.kind = 'chain' AND account.created_at < ${to}
+    ), account AS MATERIALIZED (
+      SELECT window_of.*,
+             CASE WHEN NOT moved THEN balance ELSE coalesce((
+               SELECT entry.balance_after FROM ledger_entries entry
+               WHERE entry.account_id = window_of.id AND entry.account_version = window_of.first), 0) END AS opening
+      FROM window_of
     ), line AS (
       SELECT account.network, account.coin,
-             sum(CASE WHEN account.moved THEN coalesce(opened.balance_after, 0) ELSE account.balance END) AS opening,
+             sum(account.opening) AS opening,
              coalesce(sum(change.deposited), 0) AS deposited, coalesce(sum(change.paid), 0) AS paid,
              coalesce(sum(change.fees), 0) AS fees, coalesce(sum(change.transfers), 0) AS transfers,
              coalesce(sum(change.adjustments), 0) AS adjustments
       FROM account
-      LEFT JOIN ledger_entries opened
-        ON account.moved AND opened.account_id = account.id AND opened.account_version = account.first
       LEFT JOIN LATERAL (
         SELECT sum(amount) FILTER (WHERE step = 'deposit') AS deposited,
                sum(-amount - fee - moved) FILTER (WHERE step = 'withdrawal' AND amount < 0) AS paid,

@@ -34,7 +34,7 @@ export async function readTrialBalance(
                     WHERE entry.account_id = account.id
                       AND entry.account_version = version_before(account.id, account.version, ${before})), 0)
              END AS balance
-      FROM ledger_accounts account WHERE account.merchant_id = ${merchantId}
+      FROM ledger_accounts account WHERE account.merchant_id = ${merchantId} AND account.created_at < ${before}
     ) account
     GROUP BY kind, own, network, coin HAVING sum(balance) <> 0
     ORDER BY network, coin, kind, own`

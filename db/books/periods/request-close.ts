@@ -11,6 +11,7 @@ import { insertControlChange } from '../../controls/changes/insert-control-chang
 import { newId } from '../../new-id.js'
 import type { ReconciliationRow } from '../reconciliation/run-row.js'
 import { startReconciliation } from '../reconciliation/start-reconciliation.js'
+import { allowLong } from './allow-long.js'
 import { findPendingChange } from './find-period-change.js'
 import { type FoundPeriod, findPeriod } from './find-window.js'
 import { lockPeriods } from './period-row.js'
@@ -57,6 +58,7 @@ export async function requestClose(
 ): Promise<RequestedClose> {
   const { merchantId, period, settled } = request
   await lockPeriods(tx, merchantId)
+  await allowLong(tx, merchantId)
   const found = await findPeriod(tx, merchantId, period)
   if (!found) {
     throw new KeyturnError('NOT_FOUND', `There is no period ${period}: the books begin later`, {
