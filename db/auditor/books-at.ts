@@ -2,6 +2,7 @@
 
 import type { PendingQuery, Row } from 'postgres'
 import type { Queryable, Sql, Transaction } from '../connect.js'
+import { inSnapshot } from '../in-snapshot.js'
 
 /** Books of a merchant on a network, as of a scanned block. */
 export interface BooksAt {
@@ -10,9 +11,16 @@ export interface BooksAt {
   readonly height: number
 }
 
-/** Reads in one snapshot, which sees nothing that is written meanwhile. */
-export function readSnapshot<T>(sql: Sql, work: (tx: Transaction) => Promise<T>): Promise<T> {
-  return sql.begin('ISOLATION LEVEL REPEATABLE READ READ ONLY', work) as Promise<T>
+/** Limits of one statement, which may read all outputs of a merchant, and of the wait for the next. */
+const LIMITS = { statementMs: 3_600_000, idleMs: 300_000 } as const
+
+/** Reads in one snapshot, which sees nothing that is written meanwhile. @returns What `work` returns. */
+export async function readSnapshot<T>(sql: Sql, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const results: T[] = []
+  await inSnapshot(sql, LIMITS, async (tx) => {
+    results.push(await work(tx))
+  })
+  return results[0] as T
 }
 
 /**
