@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exhaustDelivery } from '../../db/events/webhooks/exhaust-delivery.js'
 import { type LoadedAttempt, loadAttempt } from '../../db/events/webhooks/load-attempt.js'
+import { openEndpointSecrets } from '../../db/events/webhooks/open-endpoint-secrets.js'
 import { type AttemptRecord, recordAttempt } from '../../db/events/webhooks/record-attempt.js'
 import { GONE, recordGone } from '../../db/events/webhooks/record-gone.js'
 import { assertNever } from '../../domain/assert-never.js'
@@ -14,7 +15,6 @@ import type { DeliveryStatus } from '../../domain/events/delivery-status.js'
 import { redactAnswer } from '../../domain/events/redact-answer.js'
 import { webhookHeaders } from '../../domain/events/webhook-headers.js'
 import type { Entry } from '../../egress/endpoint-gate.js'
-import { openSecret } from '../../vault/seal-secret.js'
 import type { AttemptInput, AttemptOutcome, AttemptRun, WebhookDeliveryDependencies } from './attempt.js'
 import { giveUp, passedMs, settleWithoutAttempt, waitForItsCircuit } from './settle-without-attempt.js'
 import { waitForSlot } from './wait-for-slot.js'
@@ -170,9 +170,8 @@ function signAttempt(
   timestamp: number,
 ): { readonly headers: Readonly<Record<string, string>> } | { readonly refused: string } {
   const sealed = [delivery.secret_sealed, delivery.previous_secret_sealed].filter((each) => each !== null)
-  const row = { table: 'webhook_endpoints', key: [delivery.endpoint_id] } as const
   try {
-    const secrets = sealed.map((each) => openSecret(masterKeys, each, row).toString('utf8'))
+    const secrets = openEndpointSecrets(masterKeys, delivery.endpoint_id, sealed)
     return { headers: webhookHeaders({ id: delivery.event_id, timestamp, body, secrets }) }
   } catch (error) {
     return { refused: `Not sent: ${error instanceof Error ? error.message : String(error)}` }

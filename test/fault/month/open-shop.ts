@@ -11,8 +11,8 @@ import { createEthereumWallet, type EthereumWallet } from '../ethereum-wallet.js
 import { endStack, type FaultStack, startFaultStack } from '../stack.js'
 import { fundWithTokens, openClient, WALLET_KEY } from '../users.js'
 import type { Course, Customer } from './plan-month.js'
+import { storeMapping } from './store-mapping.js'
 import { until } from './until.js'
-import { storeMapping } from './upload-orders.js'
 
 /** An order of a customer, and the payment that the shop made for it. */
 export interface Order {

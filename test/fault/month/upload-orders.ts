@@ -9,21 +9,6 @@ import { FULFILLED } from './plan-month.js'
 /** An order for which the shop made no payment before the first upload. */
 export const FORGOTTEN = { orderId: 'forgotten-order', amount: '0.5' } as const
 
-/** Stores what the states of the shop's orders ask of their payments. */
-export function storeMapping(client: Client) {
-  return client.reconciliation.lifecycleMapping.put({
-    gates: [
-      {
-        gate: 'placed',
-        satisfied_by: ['pending', 'paid', 'confirmed', 'expired', 'cancelled'],
-        stuck_after: '1s',
-      },
-      { gate: 'shipped', satisfied_by: ['confirmed'], stuck_after: '1s' },
-    ],
-    orders: 'complete',
-  })
-}
-
 /**
  * Uploads a line for each order.
  *
