@@ -3,7 +3,15 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../api/create-app.js'
-import { type Answer, type Call, signedHeaders, startTestApi, type TestApi } from '../stage/test-api.js'
+import { createOperatorKey } from '../../db/merchants/operator.js'
+import {
+  type Answer,
+  type Call,
+  MASTER_KEY,
+  signedHeaders,
+  startTestApi,
+  type TestApi,
+} from '../stage/test-api.js'
 
 let api: TestApi
 beforeAll(async () => {
@@ -266,20 +274,27 @@ describe('bodies and queries', () => {
 
   test('refuses an unknown query field with 400 on every route', async () => {
     const document = (await (await api.app.request('http://api.test/openapi.json')).json()) as {
-      paths: Record<string, Record<string, unknown>>
+      paths: Record<string, Record<string, { requestBody?: { content: Record<string, unknown> } }>>
     }
+    const operator = await createOperatorKey(api.database.sql, MASTER_KEY, {
+      name: 'test',
+      ipAllowlist: ['127.0.0.1/32'],
+    })
     const asked = []
     for (const [path, methods] of Object.entries(document.paths)) {
       if (!path.startsWith('/api/v1/')) continue
-      for (const method of Object.keys(methods))
-        asked.push([method.toUpperCase(), path.replace(/\{\w+\}/g, 'x_1')])
+      for (const [method, { requestBody }] of Object.entries(methods)) {
+        const [type = 'application/json'] = Object.keys(requestBody?.content ?? {})
+        asked.push([method.toUpperCase(), path.replace(/\{\w+\}/g, 'x_1'), type])
+      }
     }
     expect(asked.length).toBeGreaterThan(50)
-    for (const [method = '', path = ''] of asked) {
+    for (const [method = '', path = '', type = ''] of asked) {
       const answer = await api.call({
         method,
         path: `${path}?nonsense=1`,
-        ...(method === 'GET' ? {} : { body: {} }),
+        ...(path.startsWith('/api/v1/admin/') ? { key: operator } : {}),
+        ...(method === 'GET' ? {} : { body: {}, headers: { 'Content-Type': type } }),
       })
       expect([method, path, ...outcome(answer)]).toEqual([method, path, 400, 'VALIDATION_FAILED'])
       if (method !== 'GET') continue
