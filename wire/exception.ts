@@ -208,7 +208,9 @@ export const ExceptionUpload = z
           reason: z.string(),
         }),
       )
-      .readonly(),
+      .readonly()
+      .meta({ description: 'The first 1,000 of them.' }),
+    rejected_count: z.int().min(0).meta({ description: 'All lines that were rejected.' }),
   })
   .meta({ id: 'ExceptionUpload', description: 'What an edited export changes, or would change.' })
 export type ExceptionUpload = z.infer<typeof ExceptionUpload>

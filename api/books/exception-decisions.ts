@@ -3,6 +3,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import {
+  addComment,
   assignException,
   commentException,
   type LockedException,
@@ -89,7 +90,7 @@ export function registerExceptionDecisionRoutes(app: ApiApp, { sql }: ApiDepende
   app.openapi(comment, async (c) => {
     const { text } = c.req.valid('json')
     const body = await change(c, c.req.valid('param').id, 201, (tx, row) =>
-      commentException(tx, row, text, actorOf(c)),
+      addComment(tx, row, text, actorOf(c)),
     )
     return c.json(body, 201)
   })
@@ -126,7 +127,7 @@ async function actOn(
     case 'assign':
       return assignException(tx, row, request.owner, actor)
     case 'comment':
-      return commentException(tx, row, request.text, actor)
+      return addComment(tx, row, request.text, actor)
     case 'resolve':
       return resolveWithout(tx, row, request, actor)
   }

@@ -13,18 +13,20 @@ export interface FileLine {
   readonly fields: Readonly<Record<string, unknown>> | string
 }
 
-/** Longest line of NDJSON in characters. */
+/** Characters of the longest line. A route whose lines are longer says so. */
 const MOST_LENGTH = 65_536
 
-/** Columns that a CSV may have, and those that it must have. */
+/** Columns that a CSV may have, those that it must have, and the limit of a line of either format. */
 export interface FileColumns {
   readonly columns: readonly string[]
   readonly required: readonly string[]
+  /** Most characters of a line. Default: 65,536. */
+  readonly mostLength?: number
 }
 
 /** Yields the lines of a file, some at a time. @throws KeyturnError `VALIDATION_FAILED` if it cannot be read. */
 export async function* readUploadedFile(upload: Upload, expected: FileColumns): AsyncGenerator<FileLine[]> {
-  const read = upload.format === 'csv' ? csvLines(expected) : jsonLines()
+  const read = upload.format === 'csv' ? csvLines(expected) : jsonLines(expected.mostLength ?? MOST_LENGTH)
   try {
     for await (const text of texts(upload.path)) yield read.push(text)
     yield read.end()
@@ -52,7 +54,7 @@ async function* texts(path: string): AsyncGenerator<string> {
 }
 
 function csvLines(expected: FileColumns): LineReader {
-  const reader = new CsvReader()
+  const reader = new CsvReader(expected.mostLength ?? MOST_LENGTH)
   let head: readonly string[] | null = null
   const take = (records: ReturnType<CsvReader['push']>): FileLine[] =>
     records.flatMap(({ line, cells }): FileLine[] => {
@@ -87,7 +89,7 @@ function checkHead(cells: readonly string[], { columns, required }: FileColumns)
   return head
 }
 
-function jsonLines(): LineReader {
+function jsonLines(mostLength: number): LineReader {
   let rest = ''
   let line = 0
   const take = (text: string): FileLine[] => {
@@ -99,8 +101,8 @@ function jsonLines(): LineReader {
     push: (text) => {
       const parts = (rest + text).split('\n')
       rest = parts.pop() ?? ''
-      if (rest.length > MOST_LENGTH)
-        throw refused(`Line ${line + parts.length + 1} of the file is longer than ${MOST_LENGTH} characters`)
+      if (rest.length > mostLength)
+        throw refused(`Line ${line + parts.length + 1} of the file is longer than ${mostLength} characters`)
       return parts.flatMap(take)
     },
     end: () => take(rest),
@@ -120,7 +122,8 @@ function parseLine(text: string): FileLine['fields'] {
   return value as Record<string, unknown>
 }
 
-function refused(reason: string): KeyturnError {
+/** Creates the error about a file that is refused as a whole. */
+export function refused(reason: string): KeyturnError {
   return new KeyturnError('VALIDATION_FAILED', `Correct the file and send it again: ${reason}`, {
     details: { in: 'body', fields: [{ path: '', reason }] },
   })

@@ -32,6 +32,9 @@ export class CsvReader {
   #line = 1
   #begun = false
 
+  /** @param mostLength - Most characters of a line. */
+  constructor(readonly mostLength: number = MOST_LENGTH) {}
+
   /** Takes the next piece of the file and returns the lines that it completes. @throws CsvError */
   push(text: string): CsvRecord[] {
     this.#rest += this.#begun ? text : text.replace(/^\uFEFF/, '')
@@ -58,8 +61,8 @@ export class CsvReader {
       at = record.end
     }
     this.#rest = this.#rest.slice(at)
-    if (this.#rest.length > MOST_LENGTH)
-      throw new CsvError(this.#line, `is longer than ${MOST_LENGTH} characters`)
+    if (this.#rest.length > this.mostLength)
+      throw new CsvError(this.#line, `is longer than ${this.mostLength} characters`)
     return records
   }
 

@@ -6,8 +6,8 @@ import { KeyturnError } from '../../../domain/errors.js'
 import type { Transaction } from '../../connect.js'
 import {
   type Actor,
+  addComment,
   assignException,
-  commentException,
   lockException,
   resolveException,
   setRootCause,
@@ -21,6 +21,26 @@ import { requireFree } from './propose-resolution.js'
 export interface EditedLine {
   readonly line: number
   readonly fields: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Locks the exceptions that a file names in one statement, so that two files lock them in the same order.
+ *
+ * @returns The ids that the merchant has.
+ */
+export async function lockKnown(
+  tx: Transaction,
+  merchantId: string,
+  ids: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const rows = await tx<{ id: string }[]>`
+    SELECT id FROM exceptions WHERE merchant_id = ${merchantId} AND id = ANY (${[...ids]}) ORDER BY id FOR UPDATE`
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** Returns whether PostgreSQL can store a text: it has neither NUL nor half a surrogate pair. */
+export function isStorable(text: string): boolean {
+  return !/\0|\p{Surrogate}/u.test(text)
 }
 
 /** Longest text of a comment or root cause. */
@@ -62,7 +82,7 @@ export async function applyLine(
       await requireFree(point, assigned)
       await resolveException(point, assigned, 'none', actor, { comment: edits.comment, uploaded: true })
     }
-    if (edits.comment !== null) await commentException(point, row, edits.comment, actor)
+    if (edits.comment !== null) await addComment(point, row, edits.comment, actor)
     if (edits.rootCause !== null) await setRootCause(point, row, edits.rootCause, actor)
     return Object.values(edits).some((edit) => edit !== null)
   })) as boolean
@@ -94,6 +114,7 @@ function wantedOf(fields: EditedLine['fields']): Wanted {
     if (value !== null && typeof value !== 'string') throw rejected(`${name}: is a text`)
     if (value !== null && value.length > MOST_LENGTH)
       throw rejected(`${name}: has more than ${MOST_LENGTH} characters`)
+    if (value !== null && !isStorable(value)) throw rejected(`${name}: holds NUL or half a surrogate pair`)
     wanted[name] = value === '' ? null : value
   }
   return wanted

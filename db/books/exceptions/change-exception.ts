@@ -95,7 +95,27 @@ export async function assignException(
   }
 }
 
-/** Adds a comment, also to a resolved exception. */
+/** Comments of an exception beyond which people can add none, so that its page and its export stay readable. */
+const MOST_COMMENTS = 200
+
+/** Adds a comment of a person, also to a resolved exception. @throws KeyturnError `INVALID_STATE` if it has too many. */
+export async function addComment(
+  tx: Transaction,
+  row: LockedException,
+  text: string,
+  actor: Actor,
+): Promise<void> {
+  const [full] = await tx`
+    SELECT FROM exceptions WHERE id = ${row.id} AND jsonb_array_length(comments) >= ${MOST_COMMENTS}`
+  if (full) {
+    throw new KeyturnError('INVALID_STATE', `This exception has ${MOST_COMMENTS} comments already`, {
+      details: { id: row.id, limit: MOST_COMMENTS },
+    })
+  }
+  await commentException(tx, row, text, actor)
+}
+
+/** Writes what a resolution or the platform says into the comments. It is never refused. */
 export async function commentException(
   tx: Transaction,
   row: LockedException,

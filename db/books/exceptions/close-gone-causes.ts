@@ -1,7 +1,7 @@
 /** Closes exceptions whose cause has ended elsewhere: what is accepted, paid or started after all. */
 
 import { FINAL_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
-import { inTransaction, type Sql } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { members } from '../../members.js'
 import { STUCK_ALERTS } from '../../operations/alerts/raise-alert.js'
 import { closeCauses, type GoneCause } from './close-cause.js'
@@ -19,9 +19,32 @@ export async function closeGoneCauses(sql: Sql): Promise<number> {
   let closed = 0
   for (const find of FINDERS) {
     const gone = await find(sql)
-    if (gone.length > 0) closed += await inTransaction(sql, (tx) => closeCauses(tx, gone))
+    if (gone.length === 0) continue
+    closed += await inTransaction(sql, async (tx) => closeCauses(tx, await lockAtOnce(tx, gone)))
   }
   return closed
+}
+
+/**
+ * Locks what no other transaction holds. A person may work on an exception, and the sweeper, which serves all
+ * merchants, does not wait for one. The next sweep finds the rest again.
+ */
+async function lockAtOnce(tx: Transaction, gone: readonly GoneCause[]): Promise<GoneCause[]> {
+  const rows = await tx<{ merchant_id: string; cause: string; is_free: boolean }[]>`
+    WITH named AS (
+      SELECT exception.id, exception.merchant_id, exception.cause
+      FROM exceptions exception
+      JOIN unnest(
+        ${gone.map((each) => each.merchantId)}::text[], ${gone.map((each) => each.cause)}::text[]
+      ) AS gone (merchant_id, cause) USING (merchant_id, cause)
+      WHERE exception.cause_gone_at IS NULL
+    ), locked AS (
+      SELECT id FROM exceptions WHERE id IN (SELECT id FROM named) ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    SELECT named.merchant_id, named.cause, bool_and(locked.id IS NOT NULL) AS is_free
+    FROM named LEFT JOIN locked USING (id) GROUP BY named.merchant_id, named.cause`
+  const free = new Set(rows.filter((row) => row.is_free).map((row) => `${row.merchant_id} ${row.cause}`))
+  return gone.filter(({ merchantId, cause }) => free.has(`${merchantId} ${cause}`))
 }
 
 interface Gone {

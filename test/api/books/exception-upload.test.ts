@@ -13,7 +13,7 @@ let key: ApiKeyPair
 let owner: string
 
 beforeAll(async () => {
-  api = await startTestApi({ KEYTURN_UPLOAD_LIMIT: '20000' })
+  api = await startTestApi({ KEYTURN_UPLOAD_LIMIT: '200000' })
 })
 afterAll(() => api?.database.drop())
 beforeEach(async () => {
@@ -73,13 +73,19 @@ test('changes owner, resolution, comment and root cause of a CSV, and nothing el
   })
   const dry = await upload(edited, 'text/csv', '?dry_run=true')
   expect(dry.status).toBe(200)
-  expect(dry.json.data).toEqual({ dry_run: true, changes: 3, unchanged: 1, rejected: [] })
+  expect(dry.json.data).toEqual({ dry_run: true, changes: 3, unchanged: 1, rejected: [], rejected_count: 0 })
   expect(await exported('csv')).toBe(csv)
   const audits = () =>
     api.database.sql`SELECT 1 FROM audit_log WHERE merchant_id = ${merchantId} AND action LIKE 'exception.%'`
   expect(await audits()).toHaveLength(0)
   const done = await upload(edited)
-  expect(done.json.data).toEqual({ dry_run: false, changes: 3, unchanged: 1, rejected: [] })
+  expect(done.json.data).toEqual({
+    dry_run: false,
+    changes: 3,
+    unchanged: 1,
+    rejected: [],
+    rejected_count: 0,
+  })
   expect(await read(ids[0] ?? '')).toMatchObject({
     owner,
     status: 'in_progress',
@@ -163,13 +169,53 @@ test('takes no other type, no unknown column, no file that is too large, and no 
   expect(await code(upload('id', 'text/plain'))).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE'])
   expect(await code(upload('id,colour\nx,red\n'))).toEqual([400, 'VALIDATION_FAILED'])
   expect(await code(upload('comment\nx\n'))).toEqual([400, 'VALIDATION_FAILED'])
-  expect(await code(upload(`id,comment\n${id},${'x'.repeat(20_000)}\n`))).toEqual([413, 'BODY_TOO_LARGE'])
+  expect(await code(upload(`id,comment\n${id},${'x'.repeat(200_000)}\n`))).toEqual([413, 'BODY_TOO_LARGE'])
   const reader = await api.newKey({ merchantId, scopes: ['read'] })
   expect(await code(upload(`id,comment\n${id},x\n`, 'text/csv', '', reader))).toEqual([
     403,
     'INSUFFICIENT_SCOPE',
   ])
   expect((await read(id)).comments).toEqual([])
+})
+
+test('counts rejected lines beyond those that it names, and takes no file with more lines than its limit', async () => {
+  const id = await raise()
+  const unknown = (count: number) => Array.from({ length: count }, (_, at) => `exc_${at}\n`).join('')
+  const { json } = await upload(`id\n${unknown(1_100)}${id}\n`)
+  expect(json.data).toMatchObject({ changes: 0, unchanged: 1, rejected_count: 1_100 })
+  expect(json.data.rejected).toHaveLength(1_000)
+  const long = await upload(`id\n${'x\n'.repeat(10_001)}`, 'text/csv', '?dry_run=true')
+  expect([long.status, long.json.error?.message]).toEqual([400, expect.stringContaining('10000')])
+})
+
+test('takes a line that is longer than others because of its comments', async () => {
+  const id = await raise()
+  const text = 'x'.repeat(2_000)
+  for (let count = 0; count < 80; count++) {
+    await api.call({ method: 'POST', path: `/api/v1/exceptions/${id}/comments`, key, body: { text } })
+  }
+  for (const [format, type] of [
+    ['csv', 'text/csv'],
+    ['ndjson', 'application/x-ndjson'],
+  ] as const) {
+    const { status, json } = await upload(await exported(format), type, '?dry_run=true')
+    expect(status).toBe(200)
+    expect(json.data).toMatchObject({ unchanged: 1, rejected: [] })
+  }
+})
+
+test('rejects a line alone whose texts cannot be stored', async () => {
+  const ids = [await raise(), await raise(), await raise()]
+  const lines = [
+    { id: ids[0], comment: 'a\0b' },
+    { id: ids[1], root_cause: 'half \ud800' },
+    { id: `${ids[1]}\0`, comment: 'x' },
+    { id: ids[2], comment: 'fine' },
+  ]
+  const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+  const { status, json } = await upload(text, 'application/x-ndjson')
+  expect(status).toBe(200)
+  expect(json.data).toMatchObject({ changes: 1, rejected: [{ line: 1 }, { line: 2 }, { line: 3 }] })
 })
 
 test('exports by the filters of the list, as a stream and as a job', async () => {

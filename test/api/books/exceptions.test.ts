@@ -206,6 +206,21 @@ describe('decisions of one person', () => {
     }
   })
 
+  test('adds two hundred comments and no more, and still resolves', async () => {
+    const id = await raise()
+    await sql()`
+      UPDATE exceptions SET comments = (
+        SELECT jsonb_agg(jsonb_build_object('text', 'x', 'by', 'per_1', 'at', '2026-01-01T00:00:00.000Z'))
+        FROM generate_series(1, 199)) WHERE id = ${id}`
+    expect((await post(`/exceptions/${id}/comments`, { text: 'the last one' })).status).toBe(201)
+    const more = await post(`/exceptions/${id}/comments`, { text: 'one more' })
+    expect([more.status, more.json.error.code]).toEqual([409, 'INVALID_STATE'])
+    const bulk = await post('/exceptions/bulk', { ids: [id], action: 'comment', text: 'one more' })
+    expect(bulk.json.error.code).toBe('INVALID_STATE')
+    const done = await post(`/exceptions/${id}/resolve`, { resolution: 'none', comment: 'done' })
+    expect(done.json.data.status).toBe('resolved')
+  })
+
   test('refuses an owner who is no person of the merchant', async () => {
     const id = await raise()
     const other = await createPerson(sql(), { merchantId: await stage.api.newMerchant(), name: 'Other' })

@@ -81,3 +81,25 @@ test('closes what was stuck when its last alert is cleared', async () => {
   expect(await closeGoneCauses(sql)).toBe(1)
   expect(await statusOf(raised[0]?.id ?? null)).toMatchObject({ status: 'resolved' })
 })
+
+test('passes over what another transaction holds, and closes it afterwards', async () => {
+  const { sql } = database
+  const alert = (subject: string) =>
+    inTransaction(sql, (tx) =>
+      raiseAlert(tx, {
+        merchantId: 'm1',
+        kind: 'withdrawal.stuck',
+        severity: 'critical',
+        subject,
+        facts: { message: 'It waits' },
+      }),
+    )
+  await alert('withdrawal_2')
+  await alert('withdrawal_3')
+  await clearAlerts(sql, 'm1', 'withdrawal.stuck', ['withdrawal_2', 'withdrawal_3'])
+  await inTransaction(sql, async (tx) => {
+    await tx`SELECT FROM exceptions WHERE subject_id = 'withdrawal_2' FOR UPDATE`
+    expect(await closeGoneCauses(sql)).toBe(1)
+  })
+  expect(await closeGoneCauses(sql)).toBe(1)
+}, 10_000)
