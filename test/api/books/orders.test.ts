@@ -282,6 +282,59 @@ describe('the comparison', () => {
     expect((await compare()).status).toBe('clean')
   })
 
+  test('takes an amount and a payment for due only after the time of the state', async () => {
+    const now = new Date().toISOString()
+    const gates = (stuck: string) => ({
+      gates: [gate('payable', ['pending', 'paid', 'confirmed'], stuck), gate('gone', ['expired'], stuck)],
+    })
+    await map(gates('1h'))
+    const open = (await stage.open({ order_id: 'e-1', amount: undefined, user_reference: 'e-1' })).payment_id
+    const ended = (await stage.open({ order_id: 'e-4', amount: undefined, user_reference: 'e-4' })).payment_id
+    await stage.expire(ended)
+    await paid({ order_id: 'e-2', amount: '0.4' }, 4)
+    await order(
+      `e-1,${open},,bitcoin,btc,10,payable,${now}`,
+      `e-2,,,bitcoin,btc,1,payable,${now}`,
+      `e-3,,,bitcoin,btc,1,payable,${now}`,
+      `e-4,${ended},,bitcoin,btc,1,gone,${now}`,
+      `e-5,pay_gone,,bitcoin,btc,1,payable,${now}`,
+    )
+    const early = await compare()
+    expect(differencesOf(early)).toEqual(['orders: order e-5 payment pay_gone null'])
+    expect(early.checks[0]?.expected.map(({ subject, field }) => `${subject.id} ${field}`).sort()).toEqual([
+      'e-2 amount',
+      'e-3 payment',
+    ])
+    await map(gates('1ms'))
+    expect(differencesOf(await compare()).sort()).toEqual([
+      'orders: order e-2 amount 1 0.4',
+      'orders: order e-3 payment a payment of 1 null',
+      'orders: order e-5 payment pay_gone null',
+    ])
+    const { address } = await stage.read(open)
+    stage.send(address, '9')
+    await stage.look()
+    await stage.mine(4)
+    expect(differencesOf(await compare())).toContain('orders: order e-1 amount 10 9')
+  })
+
+  test('does not count a line without a payment once a line of its order names one', async () => {
+    const gates = [gate('shipped', ['confirmed'], '1ms')]
+    await map({ gates })
+    const first = (await stage.open({ order_id: 'f-1' })).payment_id
+    await stage.expire(first)
+    const second = await paid({ order_id: 'f-1' }, 4)
+    await order(`f-1,,,bitcoin,btc,1,shipped,${AT}`)
+    expect(differencesOf(await compare())).toEqual([])
+    const { json } = await upload(csv(`f-1,${second},,bitcoin,btc,1,shipped,${AT}`), 'text/csv', {}, ownKey())
+    expect(json.data).toMatchObject({ accepted: 1 })
+    expect(differencesOf(await compare())).toEqual([])
+    // Money that came for the order otherwise belongs to no line.
+    const third = await paid({ order_id: 'f-1' }, 4)
+    await map({ gates, orders: 'complete' })
+    expect(differencesOf(await compare())).toContain(`orders: payment ${third} order null 1`)
+  })
+
   test('reports a payment without an order only where orders are complete', async () => {
     const gates = [gate('shipped', ['confirmed'], '1h')]
     const one = await paid({ order_id: 'd-1' }, 4)

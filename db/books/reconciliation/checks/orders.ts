@@ -24,7 +24,8 @@ interface Line {
     readonly user_reference: string
     readonly network: string
     readonly coin: string
-    readonly amount: string
+    /** `null` while a payment of any amount waits for money. */
+    readonly amount: string | null
     /** Statuses of its payments, each once. */
     readonly statuses: readonly string[]
   } | null
@@ -45,7 +46,8 @@ interface Orphan {
 /**
  * A line that names a payment is compared with it; several orders of one payment must sum. A line without one is
  * compared with all payments that carry its order's id, and these must sum. Of such payments, one that ended without
- * money does not count beside others, because another attempt took its place.
+ * money does not count beside others, because another attempt took its place. Once a line of an order names a payment,
+ * its line without one was replaced, and does not count.
  * An order in a state that only ended payments fulfil was given up, and needs none.
  */
 export const orders: BooksCheck = {
@@ -68,10 +70,20 @@ export const orders: BooksCheck = {
 
 type Gates = ReturnType<typeof json>
 
-/** What a payment is worth to its orders: the requested amount, and of an open payment what was credited or seen. */
+/**
+ * What a payment is worth to its orders: the requested amount, and of an open payment what was credited or seen.
+ * Null before an open payment has money.
+ */
 function worth(tx: Transaction) {
   return tx`coalesce(payment.amount, CASE WHEN payment.amount_confirmed > 0
-    THEN payment.amount_confirmed ELSE payment.amount_detected END)`
+    THEN payment.amount_confirmed ELSE nullif(payment.amount_detected, 0) END)`
+}
+
+/** Holds where no other line of the same order names a payment, for a line that names none. */
+function unreplaced(tx: Transaction, merchantId: string) {
+  return tx`NOT EXISTS (
+    SELECT FROM merchant_orders other
+    WHERE other.merchant_id = ${merchantId} AND other.order_id = line.order_id AND other.payment_id > '')`
 }
 
 /** Reads the lines that name a payment, by payment. */
@@ -111,10 +123,11 @@ function unnamedPage(tx: Transaction, merchantId: string, gates: Gates, after: s
       WHERE merchant_id = ${merchantId} AND payment_id = '' AND order_id > ${after}
       ORDER BY order_id LIMIT ${PAGE}
     ), line AS (
-      SELECT page.*, paid.*
-      FROM page LEFT JOIN LATERAL (
+      SELECT line.*, paid.*
+      FROM page line LEFT JOIN LATERAL (
         SELECT min(id) AS id, min(payer) AS payer, max(payer) AS last_payer, min(on_network) AS on_network,
-               min(in_coin) AS in_coin, max(in_coin) AS last_coin, sum(worth) AS worth, array_agg(DISTINCT status) AS statuses
+               min(in_coin) AS in_coin, max(in_coin) AS last_coin,
+               CASE WHEN bool_and(worth IS NOT NULL) THEN sum(worth) END AS worth, array_agg(DISTINCT status) AS statuses
         FROM (
           SELECT *, bool_or(alive) OVER () AS any_alive, row_number() OVER (ORDER BY id DESC) AS place
           FROM (
@@ -122,7 +135,7 @@ function unnamedPage(tx: Transaction, merchantId: string, gates: Gates, after: s
                    ${worth(tx)} AS worth, payment.status,
                    payment.status NOT IN ('expired', 'cancelled') OR payment.amount_detected > 0 AS alive
             FROM payments payment
-            WHERE payment.merchant_id = ${merchantId} AND payment.order_id = page.order_id
+            WHERE payment.merchant_id = ${merchantId} AND payment.order_id = line.order_id
               AND NOT EXISTS (
                 SELECT FROM merchant_orders named
                 WHERE named.merchant_id = ${merchantId} AND named.payment_id = payment.id AND named.payment_id <> '')
@@ -131,6 +144,7 @@ function unnamedPage(tx: Transaction, merchantId: string, gates: Gates, after: s
         WHERE alive OR NOT any_alive AND place = 1
         HAVING count(*) > 0
       ) paid ON true
+      WHERE ${unreplaced(tx, merchantId)}
     )
     SELECT (SELECT count(*)::integer FROM page) AS rows, (SELECT max(order_id) FROM page) AS last,
            (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -163,7 +177,8 @@ function orphanPage(tx: Transaction, merchantId: string, after: string) {
           WHERE named.merchant_id = ${merchantId} AND named.payment_id = payment.id AND named.payment_id <> '')
         AND NOT EXISTS (
           SELECT FROM merchant_orders line
-          WHERE line.merchant_id = ${merchantId} AND line.order_id = payment.order_id AND line.payment_id = '')
+          WHERE line.merchant_id = ${merchantId} AND line.order_id = payment.order_id AND line.payment_id = ''
+            AND ${unreplaced(tx, merchantId)})
     )
     SELECT (SELECT count(*)::integer FROM page) AS rows, (SELECT max(id) FROM page) AS last,
            (SELECT coalesce(jsonb_agg(orphan ORDER BY id), '[]') FROM orphan) AS found`
@@ -184,19 +199,39 @@ function compare(line: Line, mapping: MappingVersion, { amount }: CheckContext, 
     if (line.payment_id === '' && gate && isGivenUp(gate)) return
     const expected =
       line.payment_id === '' ? `a payment of ${amount(network, coin, line.ordered)}` : line.payment_id
-    const reason = 'There is no payment of this order'
-    findings.differ({ ...common, field: 'payment', expected, actual: null, reason }, about('payment'))
+    const missing = {
+      ...common,
+      field: 'payment',
+      expected,
+      actual: null,
+      reason: 'There is no payment of this order',
+    }
+    // A payment that a line names exists before the line does. One that it does not name may come later.
+    if (line.payment_id === '' && gate && line.late_ms < gate.stuck_ms) findings.expect(missing)
+    else findings.differ(missing, about('payment'))
     return
   }
+  const other = (field: string, expected: string, actual: string) => ({
+    ...common,
+    field,
+    expected,
+    actual,
+    reason: `The ${field} of the order is not that of its payment`,
+  })
   const differ = (field: string, expected: string, actual: string): void =>
-    findings.differ(
-      { ...common, field, expected, actual, reason: `The ${field} of the order is not that of its payment` },
-      about(field),
-    )
+    findings.differ(other(field, expected, actual), about(field))
   if (network !== payment.network) differ('network', network, payment.network)
   if (coin !== payment.coin) differ('coin', coin, payment.coin)
-  else if (line.first && network === payment.network && line.ordered !== payment.amount) {
-    differ('amount', amount(network, coin, line.ordered), amount(network, coin, payment.amount))
+  else if (
+    line.first &&
+    network === payment.network &&
+    payment.amount !== null &&
+    line.ordered !== payment.amount
+  ) {
+    const ordered = amount(network, coin, line.ordered)
+    const sum = other('amount', ordered, amount(network, coin, payment.amount))
+    if (gate && line.late_ms < gate.stuck_ms) findings.expect(sum)
+    else findings.differ(sum, about('amount'))
   }
   if (line.user_reference !== null && line.user_reference !== payment.user_reference) {
     differ('user_reference', line.user_reference, payment.user_reference)
