@@ -1,12 +1,14 @@
 /** Routes of the reconciliation: start a run, list runs, read one and what it found. */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { firstBlock } from '../../db/auditor/first-block.js'
 import { findRun, listDifferences, listRuns, readRun } from '../../db/books/reconciliation/read-run.js'
 import { type DifferenceRow, reconciliationView } from '../../db/books/reconciliation/run-row.js'
 import { startReconciliation } from '../../db/books/reconciliation/start-reconciliation.js'
-import { inTransaction } from '../../db/connect.js'
+import { inTransaction, type Sql } from '../../db/connect.js'
 import { RECONCILIATION_SCOPES } from '../../domain/books/difference.js'
-import { findNetwork } from '../../domain/chain/network.js'
+import { findNetwork, type Network } from '../../domain/chain/network.js'
+import { KeyturnError } from '../../domain/errors.js'
 import {
   DifferenceFilter,
   FoundDifference,
@@ -30,7 +32,8 @@ const create = createRoute({
   method: 'post',
   path: '/reconciliation/runs',
   summary: 'Compare the books. A run reads and never repairs',
-  description: '429 `RATE_LIMITED` while too many runs of the merchant have not ended.',
+  description:
+    '429 `RATE_LIMITED` while too many runs of the merchant have not ended. 422 `BLOCK_NOT_SCANNED` for a height below the first block of the books.',
   tags,
   request: { body: { required: true, content: { 'application/json': { schema: NewReconciliationRun } } } },
   responses: { 201: answer(ReconciliationRun, 'Running') },
@@ -74,7 +77,8 @@ export function registerReconciliationRoutes(app: ApiApp, dependencies: ApiDepen
 
   app.openapi(create, async (c) => {
     const body = c.req.valid('json')
-    for (const name of body.networks ?? []) findNetwork(networks, name)
+    for (const name of body.networks ?? [])
+      await requireKnown(sql, findNetwork(networks, name), body.at_block)
     const done = await inTransaction(sql, async (tx) => {
       const row = await startReconciliation(tx, {
         merchantId: c.get('merchantId'),
@@ -123,6 +127,18 @@ export function registerReconciliationRoutes(app: ApiApp, dependencies: ApiDepen
     const rows = await listDifferences(sql, check, toSlice(query))
     return c.json(successPage(toPage(query, rows, view, (row) => String(row.number))), 200)
   })
+}
+
+/** Requires that the books know the chain at the height. @throws KeyturnError `BLOCK_NOT_SCANNED`. */
+async function requireKnown(sql: Sql, network: Network, height: number | undefined): Promise<void> {
+  if (height === undefined) return
+  const first = await firstBlock(sql, network)
+  if (first === null || height >= first) return
+  throw new KeyturnError(
+    'BLOCK_NOT_SCANNED',
+    `The books of ${network.name} begin at block ${first}; ask for that one, or for a later one`,
+    { details: { network: network.name, at_block: height, first_height: first } },
+  )
 }
 
 function view({ check_name, number, data }: DifferenceRow): FoundDifference {

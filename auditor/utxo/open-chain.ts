@@ -11,9 +11,16 @@ export interface BlockPoint {
   readonly hash: string
 }
 
+/** Code with which Bitcoin Core refuses a height above its tip. */
+const OUT_OF_RANGE = -8
+
 export interface UtxoChain {
   readonly node: RpcNode
-  /** Returns the hash of the block at a height. `null` above the tip. */
+  /**
+   * Returns the hash of the block at a height. `null` above the tip.
+   *
+   * @throws AuditFailure `NODE_UNREACHABLE` when the node refuses for another reason.
+   */
   hashAt(height: number): Promise<string | null>
   /** Returns the block of a hash, proven by it. @throws AuditFailure. */
   block(hash: string): Promise<AuditedBlock>
@@ -51,8 +58,12 @@ export function chainOf(node: RpcNode): UtxoChain {
     node,
     async hashAt(height) {
       const [answer] = await node.send([{ method: 'getblockhash', params: [height] }])
-      if (answer?.kind !== 'result') return null
-      return hashIn(answer.value, node)
+      if (answer?.kind === 'result') return hashIn(answer.value, node)
+      if (answer && isAboveTip(answer)) return null
+      throw new AuditFailure(
+        'NODE_UNREACHABLE',
+        `The ${node.label} refuses getblockhash${answer ? ` (error ${answer.code})` : ''}`,
+      )
     },
     async block(hash) {
       const hex = await node.ask('getblock', hash, 0)
@@ -86,6 +97,11 @@ async function requireBlock(chain: UtxoChain, { height, hash }: BlockPoint): Pro
         'NODE_ON_ANOTHER_BRANCH',
         `The ${label} has ${found} at height ${height}, and the books have ${hash}`,
       )
+}
+
+/** Whether a refusal says that the height is above the tip. Nodes use one of two codes and have this text in common. */
+function isAboveTip({ code, message }: { readonly code: number; readonly message: string }): boolean {
+  return code === OUT_OF_RANGE || /out of range/i.test(message)
 }
 
 function hashIn(value: unknown, node: RpcNode): string {

@@ -11,6 +11,8 @@ export interface AuditChoice {
   readonly atBlock?: number
   /** Nodes instead of those of the stage. */
   readonly rpcUrls?: readonly string[]
+  /** First block of the network file instead of that of the stage. */
+  readonly startHeight?: null
 }
 
 /** Audits at the newest scanned block, or at a height. */
@@ -26,7 +28,11 @@ export async function auditStage(
   const known = findNetwork(stage.networks, network)
   return auditChain(sql, {
     merchantId: stage.api.merchantId,
-    network: { ...known, ...(choice.rpcUrls ? { rpcUrls: choice.rpcUrls } : {}) },
+    network: {
+      ...known,
+      ...(choice.rpcUrls ? { rpcUrls: choice.rpcUrls } : {}),
+      ...(choice.startHeight === null ? { startHeight: null } : {}),
+    },
     atBlock: choice.atBlock ?? Number(cursor?.height),
     key: randomUUID(),
   })

@@ -195,6 +195,50 @@ test('takes what is in flight for expected, at every block of its way', async ()
   for (const atBlock of [height - 1, height]) expect(differencesOf(await audit({ atBlock }))).toEqual([])
 })
 
+describe('keeps its record of the chain', () => {
+  const walked = async () => (await sqlOf()`SELECT first_block, height, hash FROM audited_chains`)[0]
+
+  test('when a run asks for a block below the first one of the books, and refuses that block', async () => {
+    expect(differencesOf(await audit())).toEqual([])
+    const before = await walked()
+    const [known] = await sqlOf()<{ height: bigint }[]>`SELECT min(height) AS height FROM chain_blocks`
+    // The books begin above, as those of a platform do that was installed when the chain was long.
+    await sqlOf()`UPDATE audited_chains SET first_block = ${Number(known?.height) + 1}`
+    await sqlOf()`DELETE FROM chain_blocks WHERE height = ${known!.height}`
+    const result = await audit({ atBlock: Number(known?.height), startHeight: null })
+    expect(result).toMatchObject({ kind: 'failed', code: 'BLOCK_NOT_SCANNED' })
+    expect(await walked()).toMatchObject({ height: before!.height, hash: before!.hash })
+    await sqlOf()`UPDATE audited_chains SET first_block = ${before!.first_block}`
+  })
+
+  test('when a node that is behind the record has the block of the run', async () => {
+    const height = await untilScanned()
+    expect(differencesOf(await audit())).toEqual([])
+    const before = await walked()
+    node.lie = ({ method, params }, result) =>
+      method === 'getblockhash' && Number(params[0]) >= height
+        ? new Error('Block number out of range')
+        : result
+    expect(differencesOf(await audit({ atBlock: height - 1, rpcUrls: [node.url] }))).toEqual([])
+    expect(await walked()).toEqual(before)
+  })
+
+  test('when a node refuses to name the hash of a block', async () => {
+    const height = await untilScanned()
+    expect(differencesOf(await audit())).toEqual([])
+    await rail.bitcoin.mine(1)
+    await untilScanned()
+    const before = await walked()
+    for (const why of ['Too many requests', 'Block number out of range']) {
+      node.lie = ({ method, params }, result) =>
+        method === 'getblockhash' && Number(params[0]) === height ? new Error(why) : result
+      const result = await audit({ rpcUrls: [node.url] }).catch((error: unknown) => error)
+      expect(result).toMatchObject({ name: 'AuditFailure', passing: true })
+      expect(await walked()).toEqual(before)
+    }
+  })
+})
+
 test('notices a reorganisation, and reads the new branch', async () => {
   const deposit = await rail.bitcoin.fund(address, 30_000_000n)
   await rail.bitcoin.mine(2)
@@ -279,4 +323,30 @@ describe('fails, and names no difference, when the node', () => {
     expect(result).toMatchObject({ code: 'NODE_UNREACHABLE' })
     expect(String((result as Error).message)).not.toContain('secret')
   })
+})
+
+test('walks again when another run took its record back before the comparison', async () => {
+  const forget = async () => {
+    await sqlOf()`DELETE FROM audited_outputs`
+    await sqlOf()`DELETE FROM audited_blocks`
+    await sqlOf()`DELETE FROM audited_chains`
+  }
+  await forget()
+  const before = differencesOf(await audit())
+  await forget()
+  await sqlOf()`CREATE SEQUENCE taken_back`
+  await sqlOf().unsafe(`
+    CREATE FUNCTION take_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF nextval('taken_back') = 1 THEN
+        DELETE FROM audited_outputs; DELETE FROM audited_blocks; DELETE FROM audited_chains;
+      END IF;
+      RETURN NULL;
+    END $$`)
+  await sqlOf().unsafe(`
+    CREATE CONSTRAINT TRIGGER take_back AFTER INSERT OR UPDATE ON audited_chains DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.height >= ${await untilScanned()}) EXECUTE FUNCTION take_back()`)
+  expect(differencesOf(await audit())).toEqual(before)
+  const [row] = await sqlOf()<{ taken: bigint }[]>`SELECT last_value AS taken FROM taken_back`
+  expect(Number(row?.taken)).toBe(2)
+  await sqlOf().unsafe('DROP TRIGGER take_back ON audited_chains')
 })

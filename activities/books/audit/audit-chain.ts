@@ -4,6 +4,7 @@ import { AuditFailure } from '../../../auditor/audit-failure.js'
 import { findHash } from '../../../auditor/find-hash.js'
 import type { BlockPoint } from '../../../auditor/utxo/open-chain.js'
 import { type ChainAuditRow, forgetChainAudit, readChainAudit } from '../../../db/auditor/chain-audit-row.js'
+import { firstBlock } from '../../../db/auditor/first-block.js'
 import { blockHashAt } from '../../../db/chain/block-hash-at.js'
 import type { Sql } from '../../../db/connect.js'
 import { readCursor } from '../../../db/networks/chain-cursor.js'
@@ -69,6 +70,12 @@ async function chooseBlock(
   if (height > cursor.height) {
     throw notScanned(
       `Block ${height} of ${network.name} is above ${cursor.height}, up to which the books are scanned`,
+    )
+  }
+  const first = await firstBlock(sql, network)
+  if (first !== null && height < first) {
+    throw notScanned(
+      `Block ${height} of ${network.name} is below ${first}, the first one that the books know`,
     )
   }
   if (height === cursor.height) return cursor

@@ -1,9 +1,13 @@
 /** Compares outputs and addresses of a chain of the Bitcoin family with the books. */
 
+import { AuditFailure } from '../../../auditor/audit-failure.js'
 import { openChain } from '../../../auditor/utxo/open-chain.js'
+import { readSnapshot } from '../../../db/auditor/books-at.js'
 import { compareAddresses } from '../../../db/auditor/compare-addresses.js'
 import { compareOutputs, type OutputDifference } from '../../../db/auditor/compare-outputs.js'
+import { coversBlock } from '../../../db/auditor/covers-block.js'
 import { missedCause } from '../../../db/chain/missed-cause.js'
+import type { Transaction } from '../../../db/connect.js'
 import { chainCheck, type DifferenceAbout } from '../../../domain/books/difference.js'
 import { nativeCoin, type UtxoNetwork } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
@@ -11,17 +15,40 @@ import type { ChainAuditTask } from './audit-task.js'
 import { describeInFlight } from './describe-in-flight.js'
 import { walkOutputs } from './walk-outputs.js'
 
+/** Walks of a run, when others take the record back meanwhile. */
+const WALKS = 5
+
 /** Compares everything at the block of the task. @returns The number of outputs and addresses that were compared. */
 export async function auditOutputs(network: UtxoNetwork, task: ChainAuditTask): Promise<number> {
-  const { sql, merchantId, block, findings } = task
+  const { sql, block } = task
   const options = task.signal ? { signal: task.signal } : {}
   const chain = await openChain(network, block, options)
-  await walkOutputs(sql, network, chain, block, task)
+  for (let left = WALKS; left > 0; left--) {
+    await walkOutputs(sql, network, chain, block, task)
+    const examined = await readSnapshot(sql, async (tx) =>
+      // Another run may have taken the record back since, to the chain of its own node.
+      (await coversBlock(tx, network.name, block)) ? compare(tx, network, task) : null,
+    )
+    if (examined === null) continue
+    await describeInFlight(task)
+    return examined
+  }
+  throw new AuditFailure(
+    'NODE_ON_ANOTHER_BRANCH',
+    `The nodes of ${network.name} do not agree on the chain up to block ${block.height}`,
+  )
+}
 
+/** Compares in the snapshot of `tx`, which holds the record up to the block. @returns As `auditOutputs`. */
+async function compare(
+  tx: Transaction,
+  network: UtxoNetwork,
+  { merchantId, block, findings }: ChainAuditTask,
+): Promise<number> {
   const coin = nativeCoin(network)
   const shown = (units: bigint | null) => (units === null ? null : formatAmount(units, coin.decimals))
   const books = { merchantId, network: network.name, height: block.height }
-  const outputs = await compareOutputs(sql, books, (page) => {
+  const outputs = await compareOutputs(tx, books, (page) => {
     for (const each of page) {
       const difference = {
         subject: { type: 'address', id: each.addressId },
@@ -37,7 +64,7 @@ export async function auditOutputs(network: UtxoNetwork, task: ChainAuditTask): 
       else findings.differ(difference, aboutOf(network.name, each, difference.outpoint))
     }
   })
-  const addresses = await compareAddresses(sql, books, coin.name, (page) => {
+  const addresses = await compareAddresses(tx, books, coin.name, (page) => {
     for (const each of page) {
       findings.differ({
         subject: { type: 'address', id: each.addressId },
@@ -51,7 +78,6 @@ export async function auditOutputs(network: UtxoNetwork, task: ChainAuditTask): 
       })
     }
   })
-  await describeInFlight(task)
   return outputs + addresses
 }
 

@@ -1,8 +1,10 @@
 /** Brings the auditor's own record of outputs up to a block: it reads what is new, and nothing twice. */
 
+import { AuditFailure } from '../../../auditor/audit-failure.js'
 import { addressOfOutput } from '../../../auditor/utxo/address-of-output.js'
 import type { BlockPoint, UtxoChain } from '../../../auditor/utxo/open-chain.js'
 import { type WalkedBlock, walkChain } from '../../../auditor/utxo/walk-chain.js'
+import { coversBlock } from '../../../db/auditor/covers-block.js'
 import { findIssued } from '../../../db/auditor/find-issued.js'
 import { storeWalked, type WalkedOutputRow } from '../../../db/auditor/store-walked.js'
 import {
@@ -53,8 +55,11 @@ interface Place {
 }
 
 /**
- * Returns the last walked block that the node has in its chain, and forgets what was seen above it. All is read again
- * when the books have learned of a block below the first one that was walked.
+ * Returns the last walked block that the node has in its chain, and forgets what was seen above it. A record that
+ * reaches up to the block stays as it is. All is read again when the books have learned of a block below the first
+ * one that was walked.
+ *
+ * @throws AuditFailure `NODE_BEHIND`. A node that does not name a hash says nothing about a fork.
  */
 async function placeToBegin(
   sql: Sql,
@@ -64,11 +69,12 @@ async function placeToBegin(
 ): Promise<Place> {
   const walked = await readWalked(sql, network.name)
   const known = await lowestKnownBlock(sql, network.name)
-  const lowest = Math.min(network.startHeight ?? to.height, known ?? to.height, to.height)
+  const lowest = Math.min(network.startHeight ?? Infinity, known ?? Infinity)
   if (walked) {
     const whole = walked.firstBlock <= lowest
-    if (whole && (await chain.hashAt(walked.height)) === walked.hash) return walked
-    const fork = whole ? await findFork(sql, network, chain, walked) : null
+    if (whole && (await coversBlock(sql, network.name, to))) return walked
+    if (whole && (await hashOf(chain, walked.height, to)) === walked.hash) return walked
+    const fork = whole ? await findFork(sql, network, chain, walked, to) : null
     await inTransaction(sql, async (tx) => {
       const now = await lockWalked(tx, network.name)
       if (now?.height === walked.height && now.hash === walked.hash)
@@ -76,7 +82,14 @@ async function placeToBegin(
     })
     if (fork) return fork
   }
-  return { height: lowest - 1, hash: null }
+  return { height: Math.min(lowest, to.height) - 1, hash: null }
+}
+
+/** Returns the hash of a walked block on the node's chain. `null` above its tip, where the node has `to`. */
+async function hashOf(chain: UtxoChain, height: number, to: BlockPoint): Promise<string | null> {
+  const hash = await chain.hashAt(height)
+  if (hash !== null || height > to.height) return hash
+  throw new AuditFailure('NODE_BEHIND', `The ${chain.node.label} no longer reaches block ${height}`)
 }
 
 async function findFork(
@@ -84,11 +97,12 @@ async function findFork(
   network: UtxoNetwork,
   chain: UtxoChain,
   walked: WalkedChain,
+  to: BlockPoint,
 ): Promise<BlockPoint | null> {
   for (let upTo = walked.height - 1; upTo >= 0; ) {
     const known = await walkedBlocks(sql, network.name, upTo, STEP)
     for (const block of known) {
-      if ((await chain.hashAt(block.height)) === block.hash) return block
+      if ((await hashOf(chain, block.height, to)) === block.hash) return block
       upTo = block.height - 1
     }
     if (known.length < STEP) return null

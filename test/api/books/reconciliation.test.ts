@@ -101,6 +101,21 @@ test('needs exactly one network for a height', async () => {
   expect((await start({ scope: [] })).status).toBe(400)
 })
 
+test('refuses a height below the first block that the books know', async () => {
+  const { sql } = api.database
+  await sql`
+    INSERT INTO chain_blocks (network, height, hash, parent_hash, time)
+    VALUES ('bitcoin', 500, 'block', 'parent', now())`
+  const { status, json } = await start({ scope: ['chain'], networks: ['bitcoin'], at_block: 499 })
+  expect({ status, code: json.error?.code, details: json.error?.details }).toEqual({
+    status: 422,
+    code: 'BLOCK_NOT_SCANNED',
+    details: { network: 'bitcoin', at_block: 499, first_height: 500 },
+  })
+  expect((await start({ scope: ['chain'], networks: ['bitcoin'], at_block: 500 })).status).toBe(201)
+  await sql`DELETE FROM chain_blocks WHERE network = 'bitcoin' AND height = 500`
+})
+
 test('hides the runs of other merchants', async () => {
   const { json } = await start()
   const stranger = await api.newKey({ merchantId: await api.newMerchant() })
