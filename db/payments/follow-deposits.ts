@@ -9,6 +9,7 @@ import { members } from '../members.js'
 import { sumDeposits } from './deposits-of-payments.js'
 import { exceptionOfDeposit, followChanges, returnedLate } from './payment-exceptions.js'
 import { type LockedPayment, lockPayments } from './payment-row.js'
+import { returnedExceptions } from './returned-exceptions.js'
 import { evaluate, paymentEvents, type SavedPayment, saveExpiry, savePayment } from './save-payment.js'
 
 /** What a change of a deposit has to say. */
@@ -57,11 +58,22 @@ export async function followDeposits(
     const row = { ...payment, ...expired?.row }
     saved.push(await savePayment(tx, row, value, { kind, id: causes.get(payment.id)?.id ?? null }))
   }
+  // A deposit that this transaction saw first never was gone.
+  const known = new Set(
+    changed
+      .filter((each) => !fresh.some(({ deposit }) => deposit.id === each.id))
+      .map((each) => each.payment_id),
+  )
+  const again = await returnedExceptions(
+    tx,
+    saved.map(({ row }) => row).filter(({ id }) => known.has(id)),
+  )
   return [
     ...(await paymentEvents(tx, saved)),
     ...(await raiseExceptions(tx, [
       ...(await exceptionsOf(tx, fresh, detected)),
       ...back.map(({ payment, deposit }) => returnedLate(payment, deposit)),
+      ...again,
     ])),
     ...(await followChanges(tx, saved, (id) => causes.get(id))),
   ]

@@ -1,6 +1,7 @@
 /** Exceptions about the amounts of payments: once for each cause, and none where all is as agreed. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { closeGoneCauses } from '../../db/books/exceptions/close-gone-causes.js'
 import { expirePayment, type PaymentStage, startPaymentStage } from '../stage/payments.js'
 
 let stage: PaymentStage
@@ -20,6 +21,15 @@ async function paid(amounts: readonly string[], fields: object = {}): Promise<st
   return id
 }
 let users = 0
+
+/** Returns the exceptions about a payment, newest first, as `kind status` or `kind resolution`. */
+async function queued(id: string): Promise<string[]> {
+  const { json } = await stage.api.call({ path: `/api/v1/exceptions?payment_id=${id}` })
+  return json.data.map(
+    (each: { kind: string; status: string; resolution: string | null }) =>
+      `${each.kind} ${each.resolution ?? each.status}`,
+  )
+}
 
 describe('a payment', () => {
   test.each([
@@ -74,6 +84,42 @@ describe('a payment', () => {
     await stage.mine(4)
     expect((await stage.read(id)).status).toBe('confirmed')
     expect(await stage.exceptions(id)).toEqual(['late_confirmed'])
+  })
+
+  test('is paid twice again when a deposit that was gone comes back', async () => {
+    const { address, payment_id: id } = await stage.open({ user_reference: `u${++users}` })
+    const first = stage.send(address, '1')
+    await stage.mine(1)
+    const second = stage.send(address, '1')
+    await stage.mine(1)
+    expect(await queued(id)).toEqual(['duplicate open'])
+    await stage.reorganise(2)
+    expect(await closeGoneCauses(stage.api.database.sql)).toBe(1)
+    stage.model.send(second)
+    await stage.mine(1)
+    expect(await queued(id)).toEqual(['duplicate cause_gone'])
+    stage.model.send(first)
+    await stage.mine(1)
+    expect(await queued(id)).toEqual(['duplicate open', 'duplicate cause_gone'])
+    await stage.mine(4)
+    expect(await closeGoneCauses(stage.api.database.sql)).toBe(0)
+    expect(await queued(id)).toEqual(['duplicate open', 'duplicate cause_gone'])
+  })
+
+  test('has a late deposit again when the replaced transaction is mined after all', async () => {
+    const { address, payment_id: id } = await stage.open({ user_reference: `u${++users}` })
+    await stage.expire(id)
+    const first = stage.send(address, '1')
+    await stage.look()
+    stage.send(address, '0.9', undefined, first.inputs)
+    await stage.look()
+    expect(await closeGoneCauses(stage.api.database.sql)).toBe(1)
+    expect(await queued(id)).toEqual(['late open', 'late cause_gone'])
+    stage.model.mine([first])
+    await stage.look()
+    expect(await queued(id)).toEqual(['late open', 'late open', 'late cause_gone'])
+    expect(await closeGoneCauses(stage.api.database.sql)).toBe(1)
+    expect((await queued(id)).filter((each) => each === 'late open')).toHaveLength(1)
   })
 
   test('whose payer replaces a transaction is not paid twice', async () => {

@@ -1,7 +1,7 @@
 /** Closes exceptions whose cause has ended elsewhere: what is accepted, paid or started after all. */
 
 import { FINAL_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
-import { inTransaction, type Sql, type Transaction } from '../../connect.js'
+import { inTransaction, type Queryable, type Sql, type Transaction } from '../../connect.js'
 import { members } from '../../members.js'
 import { STUCK_ALERTS } from '../../operations/alerts/raise-alert.js'
 import { closeCauses, type GoneCause } from './close-cause.js'
@@ -20,31 +20,47 @@ export async function closeGoneCauses(sql: Sql): Promise<number> {
   for (const find of FINDERS) {
     const gone = await find(sql)
     if (gone.length === 0) continue
-    closed += await inTransaction(sql, async (tx) => closeCauses(tx, await lockAtOnce(tx, gone)))
+    closed += await inTransaction(sql, async (tx) => {
+      const locked = await lockAtOnce(tx, gone)
+      // Under the locks, because what was gone may have come back meanwhile.
+      return closeCauses(
+        tx,
+        locked.length === 0 ? [] : (await find(tx)).filter((each) => locked.includes(nameOf(each))),
+      )
+    })
   }
   return closed
 }
 
 /**
- * Locks what no other transaction holds. A person may work on an exception, and the sweeper, which serves all
- * merchants, does not wait for one. The next sweep finds the rest again.
+ * Locks what no other transaction holds, with the payments. A person may work on an exception, and the sweeper, which
+ * serves all merchants, does not wait for one. The next sweep finds the rest again.
+ *
+ * @returns The names of the causes that are locked.
  */
-async function lockAtOnce(tx: Transaction, gone: readonly GoneCause[]): Promise<GoneCause[]> {
-  const rows = await tx<{ merchant_id: string; cause: string; is_free: boolean }[]>`
+async function lockAtOnce(tx: Transaction, gone: readonly GoneCause[]): Promise<string[]> {
+  const rows = await tx<{ merchant_id: string; cause: string }[]>`
     WITH named AS (
-      SELECT exception.id, exception.merchant_id, exception.cause
+      SELECT exception.id, exception.merchant_id, exception.cause, exception.payment_id
       FROM exceptions exception
       JOIN unnest(
         ${gone.map((each) => each.merchantId)}::text[], ${gone.map((each) => each.cause)}::text[]
       ) AS gone (merchant_id, cause) USING (merchant_id, cause)
       WHERE exception.cause_gone_at IS NULL
+    ), paid AS (
+      SELECT id FROM payments WHERE id IN (SELECT payment_id FROM named) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
     ), locked AS (
       SELECT id FROM exceptions WHERE id IN (SELECT id FROM named) ORDER BY id FOR UPDATE SKIP LOCKED
     )
-    SELECT named.merchant_id, named.cause, bool_and(locked.id IS NOT NULL) AS is_free
-    FROM named LEFT JOIN locked USING (id) GROUP BY named.merchant_id, named.cause`
-  const free = new Set(rows.filter((row) => row.is_free).map((row) => `${row.merchant_id} ${row.cause}`))
-  return gone.filter(({ merchantId, cause }) => free.has(`${merchantId} ${cause}`))
+    SELECT named.merchant_id, named.cause
+    FROM named LEFT JOIN locked USING (id) LEFT JOIN paid ON paid.id = named.payment_id
+    GROUP BY named.merchant_id, named.cause
+    HAVING bool_and(locked.id IS NOT NULL AND (named.payment_id IS NULL OR paid.id IS NOT NULL))`
+  return rows.map((row) => nameOf({ merchantId: row.merchant_id, cause: row.cause }))
+}
+
+function nameOf({ merchantId, cause }: Pick<GoneCause, 'merchantId' | 'cause'>): string {
+  return `${merchantId} ${cause}`
 }
 
 interface Gone {
@@ -53,7 +69,7 @@ interface Gone {
   readonly evidence: Readonly<Record<string, unknown>>
 }
 
-const FINDERS: readonly ((sql: Sql) => Promise<GoneCause[]>)[] = [
+const FINDERS: readonly ((sql: Queryable) => Promise<GoneCause[]>)[] = [
   // Webhooks that were accepted after all.
   async (sql) =>
     toGone(
