@@ -12,6 +12,7 @@ import {
   resolveException,
   setRootCause,
 } from '../../db/books/exceptions/change-exception.js'
+import { endExpiredProposals } from '../../db/books/exceptions/end-expired-proposals.js'
 import { toExceptionView } from '../../db/books/exceptions/exception-row.js'
 import { findException } from '../../db/books/exceptions/list-exceptions.js'
 import { requireFree } from '../../db/books/exceptions/propose-resolution.js'
@@ -101,6 +102,7 @@ export function registerExceptionDecisionRoutes(app: ApiApp, { sql }: ApiDepende
     const kept = await inTransaction(sql, async (tx) => {
       await requireFinance(c, tx)
       const ids = [...new Set(request.ids)]
+      if (request.action === 'resolve') await endExpiredProposals(tx, merchantId, ids)
       for (const row of await lockExceptions(tx, merchantId, ids)) {
         await actOn(tx, row, request, c)
       }

@@ -2,6 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { lockException, setRootCause } from '../../db/books/exceptions/change-exception.js'
+import { endExpiredProposals } from '../../db/books/exceptions/end-expired-proposals.js'
 import { proposeResolution, type ResolutionProposal } from '../../db/books/exceptions/propose-resolution.js'
 import { inTransaction } from '../../db/connect.js'
 import { toWithdrawalStart } from '../../db/payouts/read-withdrawal-input.js'
@@ -57,10 +58,12 @@ export function registerExceptionResolutionRoute(app: ApiApp, dependencies: ApiD
       }
       switch (body.resolution) {
         case 'none': {
+          await endExpiredProposals(tx, merchantId, [id])
           await resolveWithout(tx, await lockException(tx, merchantId, id), body, actor)
           return { kept: await keep(200), start: null }
         }
         case 'refund': {
+          await endExpiredProposals(tx, merchantId, [id])
           const { view, row } = await refundException(tx, networks, {
             ...actor,
             merchantId,

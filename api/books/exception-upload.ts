@@ -2,6 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { applyLine, isStorable, lockKnown, UPLOAD_COLUMNS } from '../../db/books/exceptions/apply-upload.js'
+import { endExpiredProposals } from '../../db/books/exceptions/end-expired-proposals.js'
 import { inTransaction, type Transaction } from '../../db/connect.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { ExceptionUpload, ExceptionUploadQuery } from '../../wire/exception.js'
@@ -50,12 +51,12 @@ export function registerExceptionUploadRoute(app: ApiApp, { sql }: ApiDependenci
   app.openapi(upload, async (c) => {
     const sent = c.get('upload')
     if (!sent) throw new Error('The upload was not taken to the disk')
-    const ids = await readIds(sent)
+    const named = await readNamed(sent)
     const isDry = c.req.valid('query').dry_run === 'true'
     try {
       const kept = await inTransaction(sql, async (tx) => {
         await requireFinance(c, tx)
-        const result = await apply(tx, c.get('merchantId'), sent, ids, actorOf(c), isDry)
+        const result = await apply(tx, c.get('merchantId'), sent, named, actorOf(c), isDry)
         if (isDry) throw new DryRun(result)
         return keepAnswer(c, tx, 200, success(result))
       })
@@ -71,11 +72,12 @@ async function apply(
   tx: Transaction,
   merchantId: string,
   sent: Upload,
-  ids: ReadonlySet<string>,
+  named: Named,
   actor: ReturnType<typeof actorOf>,
   isDry: boolean,
 ): Promise<ExceptionUpload> {
-  const known = await lockKnown(tx, merchantId, ids)
+  await endExpiredProposals(tx, merchantId, named.resolved)
+  const known = await lockKnown(tx, merchantId, named.ids)
   const seen = new Set<unknown>()
   const rejected: { line: number; reason: string }[] = []
   let rejectedCount = 0
@@ -110,21 +112,30 @@ async function apply(
   return { dry_run: isDry, changes, unchanged, rejected, rejected_count: rejectedCount }
 }
 
+/** Exceptions that a file names. */
+interface Named {
+  readonly ids: ReadonlySet<string>
+  /** Ids of those that it resolves. */
+  readonly resolved: readonly string[]
+}
+
 /**
  * Reads the ids before the transaction begins, because it locks what the file names until it ends.
  *
  * @throws KeyturnError `VALIDATION_FAILED` for a file with too many lines.
  */
-async function readIds(sent: Upload): Promise<ReadonlySet<string>> {
+async function readNamed(sent: Upload): Promise<Named> {
   const ids = new Set<string>()
+  const resolved: string[] = []
   let count = 0
   for await (const { fields } of linesOf(sent)) {
     if (++count > MOST_LINES) throw refused(`The file has more than ${MOST_LINES} lines. Split it`)
     if (typeof fields !== 'string' && typeof fields.id === 'string' && isStorable(fields.id)) {
       ids.add(fields.id)
+      if (fields.resolution === 'none') resolved.push(fields.id)
     }
   }
-  return ids
+  return { ids, resolved }
 }
 
 async function* linesOf(sent: Upload): AsyncGenerator<FileLine> {

@@ -8,7 +8,6 @@ import type { ApprovalSubject } from '../../controls/approvals/approval-subject.
 import type { ExceptionResolutionRow } from '../../controls/changes/control-change-row.js'
 import { lockChangeSubject } from '../../controls/changes/find-control-change.js'
 import { insertControlChange } from '../../controls/changes/insert-control-change.js'
-import { moveControlChange } from '../../controls/changes/move-control-change.js'
 import { newId } from '../../new-id.js'
 import {
   type Actor,
@@ -18,6 +17,7 @@ import {
   moveException,
   requireStanding,
 } from './change-exception.js'
+import { endExpiredProposals } from './end-expired-proposals.js'
 import { exceptionNotFound } from './list-exceptions.js'
 import { requireResolvable } from './require-resolvable.js'
 
@@ -50,7 +50,7 @@ export interface ResolutionProposal extends Actor {
 export async function proposeResolution(tx: Transaction, proposal: ResolutionProposal): Promise<string> {
   const { merchantId, id, network, coin } = proposal
   // The request is locked before the exception, in the order of an approval.
-  await endExpiredProposal(tx, merchantId, id)
+  await endExpiredProposals(tx, merchantId, [id])
   const row = await lockException(tx, merchantId, id)
   await requireFree(tx, row)
   const address = await requireResolvable(tx, row, proposal)
@@ -136,16 +136,4 @@ export async function lockResolutionSubject(
 ): Promise<ApprovalSubject> {
   const { id: request } = await findResolution(tx, merchantId, id)
   return lockChangeSubject('exception_resolution')(tx, merchantId, request)
-}
-
-/** Ends a proposal whose time is over and whose workflow has not ended it yet. */
-async function endExpiredProposal(tx: Transaction, merchantId: string, id: string): Promise<void> {
-  const [open] = await tx<ExceptionResolutionRow[]>`
-    SELECT * FROM control_changes
-    WHERE kind = 'exception_resolution' AND state = 'pending_approval' AND intent ->> 'exception' = ${id}
-      AND merchant_id = ${merchantId}
-    FOR UPDATE`
-  const now = new Date()
-  if (!open || open.expires_at > now) return
-  await moveControlChange(tx, open, { to: 'expired', at: now, actor: 'system:controls' })
 }

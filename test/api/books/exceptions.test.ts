@@ -470,6 +470,47 @@ describe('a resolution by a journal', () => {
     expect(await code(decide(id, second))).toEqual([409, 'ALREADY_DECIDED'])
   })
 
+  test('does not block another resolution once its time is over, and is booked if it was approved in time', async () => {
+    const [, first, second] = stage.people
+    const who = user()
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    const expired = async (change: Partial<NewException> = {}) => {
+      const id = await raise(change)
+      expect((await propose(id, 'credit', journal(null, who, '1'))).status).toBe(202)
+      return id
+    }
+    const expire = () => sql()`
+      UPDATE control_changes SET expires_at = clock_timestamp() - interval '1 ms'
+      WHERE kind = 'exception_resolution' AND state = 'pending_approval'`
+    const paid = await deposit(who, 2n)
+    const [alone, many, uploaded] = [await expired(), await expired(), await expired()]
+    const refunded = await expired({ kind: 'late', subject: { type: 'deposit', id: paid } })
+    const approved = await expired()
+    for (const person of [first, second]) expect((await decide(approved, person)).status).toBe(201)
+    await expire()
+    const none = { resolution: 'none', comment: 'x' }
+    expect((await post(`/exceptions/${alone}/resolve`, none)).json.data).toMatchObject({ resolution: 'none' })
+    expect((await post('/exceptions/bulk', { ids: [many], action: 'resolve', ...none })).status).toBe(200)
+    const file = await stage.api.call({
+      method: 'POST',
+      path: '/api/v1/exceptions/upload',
+      key: stage.people[0].key,
+      body: `id,resolution\n${uploaded},none\n${approved},none\n`,
+      headers: { 'Content-Type': 'text/csv' },
+    })
+    expect(file.json.data).toMatchObject({ changes: 1, rejected: [{ line: 3 }] })
+    expect(
+      (await post(`/exceptions/${refunded}/resolve`, { resolution: 'refund', comment: 'x', to_address: TO }))
+        .status,
+    ).toBe(202)
+    expect(await audited(alone)).toContain('exception.resolved')
+    // Its approvals were in time, and only its workflow is late.
+    expect(await code(propose(approved, 'credit', journal(null, who, '2')))).toEqual([409, 'INVALID_STATE'])
+    expect(await code(post(`/exceptions/${approved}/resolve`, none))).toEqual([409, 'INVALID_STATE'])
+    expect(await advance(approved)).toMatchObject({ state: 'effective' })
+    expect(await read(approved)).toMatchObject({ status: 'resolved', resolution: 'credit' })
+  })
+
   test('returns the exception to what it was after a rejection, and may be proposed again', async () => {
     const [, first, second] = stage.people
     const who = user()
