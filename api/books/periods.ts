@@ -197,9 +197,10 @@ async function booksOf(
   if (row?.trial_balance && row.proof)
     return { checklist: row.checklist, trial_balance: row.trial_balance, proof: row.proof }
   const running = window.to > now
+  const at = running ? now : window.to
   return {
     checklist: await readChecklist(sql, merchantId, window, followsClosed),
-    trial_balance: await readTrialBalance(sql, networks, merchantId, running ? now : window.to),
-    proof: await readProof(sql, networks, merchantId, running ? null : window.to),
+    trial_balance: await readTrialBalance(sql, networks, merchantId, at),
+    proof: await readProof(sql, networks, merchantId, at, running),
   }
 }

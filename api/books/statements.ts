@@ -8,9 +8,9 @@ import { readProof } from '../../db/books/periods/read-proof.js'
 import { readStatement, type StatementUnits } from '../../db/books/periods/read-statement.js'
 import { inTransaction } from '../../db/connect.js'
 import { findMerchantName } from '../../db/merchants/find-merchant-name.js'
+import { findDecimals } from '../../db/networks/find-decimals.js'
 import { monthOf } from '../../domain/books/period.js'
 import { statementCsv } from '../../domain/books/statement-csv.js'
-import { type Networks, namedCoin } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import { PeriodName } from '../../wire/period.js'
 import { Statement, type StatementLine, StatementQuery } from '../../wire/statement.js'
@@ -68,8 +68,9 @@ async function viewStatement(
   if (window.from > now) throw notFound('statement', period)
   const closed = found?.row?.statement
   const name = await findMerchantName(sql, merchantId)
+  const running = window.to > now
   const proof =
-    found?.row?.proof ?? (await readProof(sql, networks, merchantId, window.to > now ? null : window.to))
+    found?.row?.proof ?? (await readProof(sql, networks, merchantId, running ? now : window.to, running))
   const units = closed
     ? closed.map(fromStored)
     : await inTransaction(sql, async (tx) => {
@@ -83,7 +84,7 @@ async function viewStatement(
     to: window.to.toISOString(),
     provisional: !closed,
     proof,
-    lines: viewLines(units, networks),
+    lines: viewLines(units, await findDecimals(sql, networks)),
   }
 }
 
@@ -101,12 +102,15 @@ function fromStored(line: StoredLine): StatementUnits {
   }
 }
 
-/** Formats lines. It leaves out coins that the configuration no longer has, because it lacks their decimals. */
-function viewLines(units: readonly StatementUnits[], networks: Networks): StatementLine[] {
+/** Formats lines. It leaves out coins that no configuration ever had, because it lacks their decimals. */
+function viewLines(
+  units: readonly StatementUnits[],
+  decimalsOf: (network: string, coin: string) => number | undefined,
+): StatementLine[] {
   return units.flatMap((row): StatementLine[] => {
-    const coin = namedCoin(networks, row.network, row.coin)
-    if (!coin) return []
-    const whole = (amount: bigint): string => formatAmount(amount, coin.decimals)
+    const decimals = decimalsOf(row.network, row.coin)
+    if (decimals === undefined) return []
+    const whole = (amount: bigint): string => formatAmount(amount, decimals)
     return [
       {
         network: row.network,

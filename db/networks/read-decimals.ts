@@ -2,22 +2,16 @@
 
 import { findNetwork, type Networks } from '../../domain/chain/network.js'
 import type { Queryable } from '../connect.js'
+import { findDecimals } from './find-decimals.js'
 
-/** Returns the decimals of every coin that the configuration has, or ever had. */
+/** Returns the decimals of every coin that the configuration has, or ever had. Any other coin is an error. */
 export async function readDecimals(
   sql: Queryable,
   networks: Networks,
 ): Promise<(network: string, coin: string) => number> {
-  const known = await sql<{ network: string; name: string; decimals: number }[]>`
-    SELECT network, name, decimals FROM known_coins`
-  const decimals = new Map(known.map((coin) => [`${coin.network} ${coin.name}`, coin.decimals]))
-  for (const network of networks.values()) {
-    for (const coin of [...network.coins, ...(network.removedCoins ?? [])]) {
-      decimals.set(`${network.name} ${coin.name}`, coin.decimals)
-    }
-  }
+  const find = await findDecimals(sql, networks)
   return (network, coin) => {
-    const found = decimals.get(`${network} ${coin}`)
+    const found = find(network, coin)
     if (found === undefined)
       throw new Error(`The decimals of ${coin} on ${findNetwork(networks, network).name} are not known`)
     return found

@@ -20,8 +20,9 @@ interface Found {
  *
  * - `earlier_periods`: the month before is closed.
  * - `open_payments`: no payment of the window is open beyond its time.
- * - `ended_payments`: no deposit of a payment that expired or was cancelled waits for confirmations, and no
- *   exception of such a payment stands.
+ * - `ended_payments`: no deposit of a payment that expired or was cancelled is in a block and waits for confirmations,
+ *   and no exception of such a payment stands. A transaction in no block does not count: it may never be mined, and
+ *   people cannot end it.
  * - `overdue_exceptions`: no exception stands beyond its due time.
  * - `open_withdrawals`: no withdrawal of the window waits for approvals beyond its time.
  * - `clearing_accounts`: no account that only passes money on is out of balance: fees, and what is reserved.
@@ -51,7 +52,7 @@ export async function readChecklist(
       SELECT payment.id FROM payments payment
       JOIN (
         SELECT payment_id FROM deposits
-        WHERE merchant_id = ${merchantId} AND status IN ('detected', 'unconfirmed') AND payment_id IS NOT NULL
+        WHERE merchant_id = ${merchantId} AND status = 'unconfirmed' AND payment_id IS NOT NULL
         UNION
         SELECT payment_id FROM exceptions
         WHERE merchant_id = ${merchantId} AND status <> 'resolved' AND payment_id IS NOT NULL

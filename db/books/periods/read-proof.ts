@@ -12,24 +12,25 @@ const NEAR = 100
  * moved by a few blocks to where the bookings of the merchant were then. A network whose scan began later has
  * the first block that is known.
  *
- * @param before - Instant, not included. `null` is now.
+ * @param before - Instant, not included.
+ * @param running - Whether the newest block was seen by then, so that no block has to be searched by its time.
  */
 export async function readProof(
   sql: Queryable,
   networks: Networks,
   merchantId: string,
-  before: Date | null,
+  before: Date,
+  running: boolean,
 ): Promise<ProofBlock[]> {
   const names = [...networks.keys()].sort()
   const depths = names.map((name) => String((networks.get(name)?.confirmations ?? 1) - 1))
-  const at = before ?? new Date()
   const rows = await sql<{ network: string; height: bigint; hash: string }[]>`
     SELECT enabled.network, block.height, block.hash
     FROM unnest(${names}::text[], ${depths}::bigint[]) AS enabled (network, depth)
     JOIN chain_cursors cursor ON cursor.network = enabled.network
     CROSS JOIN LATERAL (
       SELECT ${
-        before === null
+        running
           ? sql`cursor.height`
           : sql`coalesce((SELECT seen.height FROM chain_blocks seen
                           WHERE seen.network = enabled.network AND seen.time < ${before}
@@ -40,7 +41,7 @@ export async function readProof(
       -- The highest block of what was booked by then.
       SELECT coalesce(max(journal.height), final.height) AS height
       FROM ledger_journals journal
-      WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network AND journal.recorded_at < ${at}
+      WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network AND journal.recorded_at < ${before}
         AND journal.type IN ('deposit.confirmed', 'withdrawal.settled')
         AND journal.height BETWEEN final.height AND final.height + ${NEAR}
     ) booked
@@ -49,7 +50,7 @@ export async function readProof(
       SELECT min(later.height) - 1 AS height
       FROM (
         SELECT min(journal.height) AS height FROM ledger_journals journal
-        WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network AND journal.recorded_at >= ${at}
+        WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network AND journal.recorded_at >= ${before}
           AND journal.type IN ('deposit.confirmed', 'withdrawal.settled')
           AND journal.height BETWEEN booked.height - ${NEAR} AND booked.height
         UNION ALL

@@ -77,7 +77,7 @@ export async function requestClose(
   requireGreen(period, checklist)
 
   const trialBalance = await readTrialBalance(tx, networks, merchantId, window.to)
-  const proof = await readProof(tx, networks, merchantId, running ? null : window.to)
+  const proof = await readProof(tx, networks, merchantId, window.to, running)
   const id = newId('pcl')
   const now = Date.now()
   const intent: PeriodCloseIntent = {

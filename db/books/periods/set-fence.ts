@@ -3,8 +3,8 @@
 import type { Transaction } from '../../connect.js'
 
 /**
- * Takes the end of the last period that is closed or waits for its close, and the blocks of the last closed
- * one. The caller has locked the merchant's periods and has changed one of them.
+ * Takes the end and the blocks of the last period that is closed or waits for its close. What is booked while it waits
+ * belongs to the next period already. The caller has locked the merchant's periods and has changed one of them.
  */
 export async function setFence(tx: Transaction, merchantId: string): Promise<void> {
   await tx`
@@ -18,8 +18,8 @@ export async function setFence(tx: Transaction, merchantId: string): Promise<voi
     SELECT ${merchantId}, closed_until, coalesce((
       SELECT jsonb_object_agg(block ->> 'network', block -> 'block_number')
       FROM (
-        SELECT proof FROM periods WHERE merchant_id = ${merchantId} AND status = 'closed' ORDER BY to_at DESC LIMIT 1
-      ) closed, jsonb_array_elements(closed.proof) block), '{}')
+        SELECT proof FROM periods WHERE merchant_id = ${merchantId} AND status <> 'open' ORDER BY to_at DESC LIMIT 1
+      ) newest, jsonb_array_elements(newest.proof) block), '{}')
     FROM last WHERE closed_until IS NOT NULL
     ON CONFLICT (merchant_id) DO UPDATE SET closed_until = excluded.closed_until, heights = excluded.heights`
 }

@@ -2,12 +2,15 @@
 
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { requestClose } from '../../../db/books/periods/request-close.js'
+import { rememberCoins } from '../../../db/chain/remember-coins.js'
 import { advanceControlChange } from '../../../db/controls/changes/advance-control-change.js'
 import { createApprover } from '../../../db/merchants/create-approver.js'
 import { createPerson } from '../../../db/merchants/create-person.js'
 import { newId } from '../../../db/new-id.js'
 import { monthOf, periodAfter, periodAt } from '../../../domain/books/period.js'
 import { canonicalJson } from '../../../domain/canonical-json.js'
+import type { Network } from '../../../domain/chain/network.js'
 import { parseAmount } from '../../../domain/money.js'
 import type { Period } from '../../../wire/period.js'
 import { type Books, openBooks } from '../../stage/open-books.js'
@@ -167,6 +170,19 @@ test('books what belongs to a closed month in the next one, as an adjustment, an
   })
 })
 
+test('notes what belongs to a month whose close waits for its approvals as an adjustment of the next one', async () => {
+  await business()
+  await books.close(LAST)
+  const missed = await books.post(
+    'deposit.confirmed',
+    { 'chain:a3': 7n, 'available:bob': -7n },
+    { height: 2 },
+  )
+  expect(await books.approve(LAST)).toBe('effective')
+  expect((await read(THIS)).adjustments.map(({ journal_id }) => journal_id)).toEqual([String(missed)])
+  expect(await lineOf(THIS)).toMatchObject({ in: '0', adjustments: '0.00000007', closing: '4.00000007' })
+})
+
 test('returns a month to what it was when one person rejects its close, and closes it by another request', async () => {
   await business()
   await books.close(LAST)
@@ -242,12 +258,42 @@ test('wants payments to be over in time, and what came for an ended one to be ha
   expect((await books.close(LAST)).status).toBe(409)
   await sql`UPDATE payments SET status = 'expired', ended_at = expires_at WHERE id = ${id}`
   expect(await red()).toEqual([])
+  // A payer can keep a transaction out of blocks as long as the payer wants.
+  const deposit = newId('dep')
+  await sql`
+    INSERT INTO deposits (id, merchant_id, network, coin, address_id, txid, output_index, amount, status,
+                          required_confirmations, payment_id)
+    SELECT ${deposit}, merchant_id, 'bitcoin', 'btc', id, ${deposit}, 0, 1, 'detected', 3, ${id}
+    FROM addresses WHERE merchant_id = ${books.merchantId} LIMIT 1`
+  expect(await red()).toEqual([])
+  await sql`UPDATE deposits SET status = 'unconfirmed', block_number = 20 WHERE id = ${deposit}`
+  expect(await red()).toEqual([{ name: 'ended_payments', ok: false, found: 1, examples: [id] }])
+  await sql`UPDATE deposits SET status = 'success' WHERE id = ${deposit}`
+  expect(await red()).toEqual([])
   await sql`
     INSERT INTO exceptions (id, merchant_id, kind, detail, cause, severity, reason, subject_type, subject_id, payment_id,
                             due_at, created_at, updated_at)
     VALUES (${newId('exc')}, ${books.merchantId}, 'late', 'late', 'test', 'low', 'Test', 'payment', ${id}, ${id},
             now() + interval '1 hour', now(), now())`
   expect(await red()).toEqual([{ name: 'ended_payments', ok: false, found: 1, examples: [id] }])
+})
+
+test('shows a closed month with every line also when the configuration no longer has the network', async () => {
+  await business()
+  await rememberCoins(api.database.sql, api.dependencies.networks)
+  await books.close(LAST)
+  await books.approve(LAST)
+  const before = await lineOf(LAST)
+  expect(before).toMatchObject({ in: '4', closing: '4' })
+  const networks = api.dependencies.networks as Map<string, Network>
+  const all = [...networks]
+  networks.delete('bitcoin')
+  try {
+    expect(await lineOf(LAST)).toEqual(before)
+  } finally {
+    networks.clear()
+    for (const [name, network] of all) networks.set(name, network)
+  }
 })
 
 test('refuses a close whose reconciliation found a difference, and asks for no close while the newest one did', async () => {
@@ -337,6 +383,37 @@ test('ends the window of a running month at its close where that is allowed, and
   await shop.reopen(NEXT)
   await shop.approve(NEXT)
   expect((await read(NEXT, shop)).to).toBe(monthOf(NEXT).to.toISOString())
+})
+
+test('proves a month that is closed early by what was booked before its end, as its trial balance is', async () => {
+  const shop = await openBooks(early)
+  const { sql } = early.database
+  const { networks } = early.dependencies
+  const final = 20 - (networks.get('bitcoin')?.confirmations ?? 0) + 1
+  await shop.post('deposit.confirmed', { 'chain:b1': 2n, 'available:alice': -2n }, { height: final - 2 })
+  const [clock] = await sql<{ now: Date }[]>`SELECT clock_timestamp() + interval '1 ms' AS now`
+  const settled = clock?.now ?? new Date()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await shop.post('deposit.confirmed', { 'chain:b1': 3n, 'available:alice': -3n }, { height: final })
+  const { intent } = await sql.begin((tx) =>
+    requestClose(tx, networks, {
+      merchantId: shop.merchantId,
+      period: THIS,
+      settled,
+      early: true,
+      initiator: 'test',
+      actor: 'system:test',
+      expiryMs: 60_000,
+      mostRuns: 5,
+    }),
+  )
+  expect(intent.trial_balance.map(({ account, balance }) => `${account} ${balance}`).sort()).toEqual([
+    'available -0.00000002',
+    'chain 0.00000002',
+  ])
+  expect(intent.proof).toEqual([
+    { network: 'bitcoin', block_number: final - 1, block_hash: `hash-${final - 1}` },
+  ])
 })
 
 test('counts each booking in one window while bookings and a close run at once', async () => {
