@@ -87,6 +87,11 @@ async function raiseUnattributed(tx: Transaction, network: Network, row: Deposit
   if (row.user_reference !== null) return []
   const [address] = await tx<{ kind: string }[]>`SELECT kind FROM addresses WHERE id = ${row.address_id}`
   if (address?.kind !== 'deposit') return []
+  // After a reorg it is credited again, and its earlier attribution is booked.
+  const [attributed] = await tx`
+    SELECT FROM exceptions
+    WHERE merchant_id = ${row.merchant_id} AND cause = ${`unattributed:${row.id}`} AND resolution = 're_attribute' LIMIT 1`
+  if (attributed) return []
   const amount = formatAmount(row.amount, knownCoin(network, row.coin).decimals)
   return raiseExceptions(tx, [
     {

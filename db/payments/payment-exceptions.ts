@@ -1,11 +1,13 @@
 /** Says which exceptions a change of a payment or of its deposits raises, and which causes it ends. */
 
+import { GONE_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import { formatAmount } from '../../domain/money.js'
 import { isPaymentFinal } from '../../domain/payments/payment-status.js'
 import { closeCauses } from '../books/exceptions/close-cause.js'
 import { type NewException, raiseExceptions } from '../books/exceptions/raise-exception.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
+import { sumDeposits } from './deposits-of-payments.js'
 import type { PaymentRow } from './payment-row.js'
 import type { SavedPayment } from './save-payment.js'
 
@@ -110,13 +112,14 @@ export async function followChanges(
     })),
   )
   const twice = await paidTwice(tx, changed)
+  const late = await paidLate(tx, changed)
   return raiseExceptions(
     tx,
     changed.flatMap(({ before, row }) => {
       const found = [
         reorged(before, row, causeOf(row.id)),
         lateConfirmed(row),
-        twice.has(row.id) ? null : wrongAmount(row),
+        twice.has(row.id) ? null : wrongAmount(row, late.get(row.id) ?? 0n),
       ]
       return found.filter((each) => each !== null)
     }),
@@ -156,12 +159,15 @@ function lateConfirmed(row: PaymentRow): NewException | null {
   }
 }
 
-/** A payment that ended with an amount outside of its tolerance. */
-function wrongAmount(row: PaymentRow): NewException | null {
+/**
+ * A payment that ended with an amount outside of its tolerance. What came late is not too much: it has an exception of
+ * its own.
+ */
+function wrongAmount(row: PaymentRow, late: bigint): NewException | null {
   const { amount, amount_detected: detected } = row
   if (amount === null) return null
   const isShort = row.status === 'expired' && detected > 0n && detected < leastOf(row, amount)
-  const isLong = row.status === 'confirmed' && detected > amount + row.allowance
+  const isLong = row.status === 'confirmed' && detected - late > amount + row.allowance
   if (!isShort && !isLong) return null
   return {
     ...sharedOf(row),
@@ -186,6 +192,27 @@ async function paidTwice(tx: Transaction, changed: readonly SavedPayment[]): Pro
     SELECT payment_id FROM exceptions
     WHERE merchant_id = ANY (${merchants}) AND payment_id = ANY (${ids}) AND kind = 'duplicate'`
   return new Set(rows.map((row) => row.payment_id))
+}
+
+/** Returns the base units of each payment that came late and are there. */
+async function paidLate(
+  tx: Transaction,
+  changed: readonly SavedPayment[],
+): Promise<ReadonlyMap<string, bigint>> {
+  const rows = changed.map(({ row }) => row).filter(({ flags }) => flags.includes('late'))
+  if (rows.length === 0) return new Map()
+  const deposits = await sumDeposits(
+    tx,
+    rows.map(({ id }) => id),
+  )
+  return new Map(
+    rows.map(({ id, coin }) => [
+      id,
+      (deposits.get(id) ?? [])
+        .filter((each) => each.late && each.coin === coin && !GONE_DEPOSITS[each.status] && !each.rejected)
+        .reduce((total, { amount }) => total + amount, 0n),
+    ]),
+  )
 }
 
 function sharedOf(payment: PaymentRow) {

@@ -150,6 +150,8 @@ export interface PayoutRow {
   readonly confirmed_at: Date | null
   /** Withdrawal that failed and that this one retries. */
   readonly retry_of: string | null
+  /** Exception that it refunds. `null` if it is no refund. */
+  readonly exception_id: string | null
   readonly investigation: Investigation | null
   readonly screening: Screening | null
   /** Number of times that a reorg removed its final transaction. */

@@ -8,6 +8,7 @@ import { reverseJournal } from '../books/ledger/reverse-journal.js'
 import type { Transaction } from '../connect.js'
 import { movePayout } from './move-payout.js'
 import type { PayoutRow } from './payout-row.js'
+import { followReopenedRefund } from './withdrawals/follow-reopened-refund.js'
 
 /**
  * Locks what `reopenWithdrawals` may change, before any attempt is locked: settling locks in this order too.
@@ -38,6 +39,7 @@ export async function reopenWithdrawals(
   for (const id of [...new Set(ids)].sort()) {
     const [row] = await tx<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id} FOR UPDATE`
     if (!row || !isWithdrawalFinal(row.stage)) continue
+    await followReopenedRefund(tx, row)
     await reverseEnd(tx, row)
     await tx`
       UPDATE attempts SET state = 'broadcast', reorged_at = clock_timestamp(), signalled_at = NULL

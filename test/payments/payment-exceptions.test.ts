@@ -122,6 +122,20 @@ describe('a payment', () => {
     expect((await queued(id)).filter((each) => each === 'late open')).toHaveLength(1)
   })
 
+  test('that was paid in time and once more afterwards has one exception about the second amount', async () => {
+    const { address, payment_id: id } = await stage.open({ user_reference: `u${++users}` })
+    stage.send(address, '1')
+    await stage.look()
+    await stage.api.database.sql`
+      UPDATE payments SET created_at = created_at - interval '1 hour',
+        expires_at = (SELECT detected_at + interval '1 ms' FROM deposits WHERE payment_id = ${id}) WHERE id = ${id}`
+    stage.send(address, '1')
+    await stage.look()
+    await stage.mine(4)
+    expect(await stage.read(id)).toMatchObject({ status: 'confirmed', amount_detected: '2' })
+    expect(await stage.exceptions(id)).toEqual(['late', 'late_confirmed'])
+  })
+
   test('whose payer replaces a transaction is not paid twice', async () => {
     const { address, payment_id: id } = await stage.open({ user_reference: `u${++users}` })
     const input = `${'ab'.repeat(31)}${String(users).padStart(2, '0')}:0`
@@ -133,4 +147,32 @@ describe('a payment', () => {
     expect((await stage.read(id)).amount_detected).toBe('1')
     expect(await stage.exceptions(id)).toEqual([])
   })
+})
+
+test('a deposit without a user that was attributed is not to be attributed again after a reorg', async () => {
+  const { sql } = stage.api.database
+  const { json } = await stage.api.call({
+    method: 'POST',
+    path: '/api/v1/addresses',
+    body: { user_reference: 'stray', network: 'bitcoin' },
+  })
+  const { id, address } = json.data
+  await sql`UPDATE addresses SET user_reference = NULL WHERE id = ${id}`
+  stage.send(address, '1')
+  await stage.look()
+  await stage.mine(4)
+  const raised = () => sql<{ status: string; resolution: string | null }[]>`
+    SELECT exception.status, exception.resolution FROM exceptions exception
+    JOIN deposits deposit ON deposit.id = exception.subject_id
+    WHERE exception.kind = 'unattributed' AND deposit.address_id = ${id} ORDER BY exception.id`
+  expect(await raised()).toMatchObject([{ status: 'open' }])
+  await sql`
+    UPDATE exceptions SET status = 'resolved', resolution = 're_attribute', resolved_at = now()
+    WHERE kind = 'unattributed'`
+  const lost = await stage.reorganise(4)
+  stage.model.mine([...lost])
+  await stage.mine(4)
+  const [deposit] = await sql`SELECT status, epoch FROM deposits WHERE address_id = ${id}`
+  expect(deposit).toMatchObject({ status: 'success', epoch: 1 })
+  expect(await raised()).toMatchObject([{ status: 'resolved', resolution: 're_attribute' }])
 })

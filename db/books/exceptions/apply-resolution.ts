@@ -8,7 +8,13 @@ import type { ExceptionResolutionRow } from '../../controls/changes/control-chan
 import { appendEvents } from '../../events/log/append-events.js'
 import { balanceChanged } from '../balances/balance-changed.js'
 import { type JournalEntry, postJournal } from '../ledger/post-journal.js'
-import { commentException, lockException, requireStanding, resolveException } from './change-exception.js'
+import {
+  commentException,
+  lockException,
+  requireNoRefund,
+  requireStanding,
+  resolveException,
+} from './change-exception.js'
 import { requireResolvable } from './require-resolvable.js'
 
 /** Actor of what an approved request does. */
@@ -38,6 +44,7 @@ async function book(tx: Transaction, networks: Networks, change: ExceptionResolu
   const { intent, merchant_id: merchantId } = change
   const row = await lockException(tx, merchantId, intent.exception)
   requireStanding(row)
+  requireNoRefund(row)
   const actor = { by: intent.initiator, actor: ACTOR }
   const network = networkOf(networks, intent.network)
   const coin = knownCoin(network, intent.asset.coin)

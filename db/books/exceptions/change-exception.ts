@@ -192,6 +192,16 @@ export function requireStanding(row: LockedException): void {
   )
 }
 
+/** Requires that no refund of an exception is under way. @throws KeyturnError `INVALID_STATE`. */
+export function requireNoRefund(row: LockedException): void {
+  if (row.withdrawal_id === null) return
+  throw new KeyturnError(
+    'INVALID_STATE',
+    'A refund of this exception is under way; cancel its withdrawal first',
+    { details: { id: row.id, withdrawal_id: row.withdrawal_id } },
+  )
+}
+
 /** Appends an audit entry about an exception. */
 export async function auditException(
   tx: Transaction,

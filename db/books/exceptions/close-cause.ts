@@ -44,6 +44,8 @@ export async function closeCauses(tx: Transaction, gone: readonly GoneCause[]): 
              date_trunc('milliseconds', clock_timestamp()) AS at
       FROM exceptions exception JOIN gone USING (merchant_id, cause)
       WHERE exception.cause_gone_at IS NULL
+        -- A refund that is under way may still pay, so that a person decides, and not the end of the cause.
+        AND (exception.status = 'resolved' OR exception.withdrawal_id IS NULL)
       ORDER BY exception.id FOR UPDATE OF exception
     )
     UPDATE exceptions exception SET

@@ -103,6 +103,9 @@ const FINDERS: readonly ((sql: Queryable) => Promise<GoneCause[]>)[] = [
         AND exception.detail IN (
           'signing_request.unanswered', 'transaction.reverted_after_final', 'withdrawal.conflict_reverted')
         AND payout.stage IN ${members(sql, FINAL_PAYOUTS)}
+        -- What had paid and was taken back has to pay again.
+        AND (exception.detail <> 'transaction.reverted_after_final' OR payout.stage = 'confirmed'
+          OR NOT payout.history @> '[{"stage": "confirmed"}]')
       ORDER BY exception.id LIMIT ${BATCH}`,
     ),
   // Payments that were confirmed after all, or are paid no more.

@@ -15,6 +15,7 @@ import {
   type LockedException,
   lockException,
   moveException,
+  requireNoRefund,
   requireStanding,
 } from './change-exception.js'
 import { endExpiredProposals } from './end-expired-proposals.js'
@@ -98,15 +99,7 @@ export async function proposeResolution(tx: Transaction, proposal: ResolutionPro
  */
 export async function requireFree(tx: Transaction, row: LockedException): Promise<void> {
   requireStanding(row)
-  if (row.withdrawal_id !== null) {
-    throw new KeyturnError(
-      'INVALID_STATE',
-      'A refund of this exception is under way; cancel its withdrawal first',
-      {
-        details: { id: row.id, withdrawal_id: row.withdrawal_id },
-      },
-    )
-  }
+  requireNoRefund(row)
   const [open] = await tx`
     SELECT FROM control_changes WHERE id = ${row.change_id} AND state = 'pending_approval'`
   if (!open) return

@@ -61,6 +61,8 @@ export interface NewWithdrawal {
   readonly screen?: boolean
   /** Withdrawal that failed and that this one retries. */
   readonly retryOf?: string
+  /** Exception that it refunds. */
+  readonly exceptionId?: string
 }
 
 /**
@@ -146,7 +148,7 @@ export async function createWithdrawal(
       id, merchant_id, external_id, user_reference, network, coin, amount, amount_text, to_address, from_address_id, from_address,
       fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator, co_initiators,
       approval_requirement, risk, review_required, origin_country, whitelist_entry_id, metadata, screening, retry_of,
-      required_confirmations, history, estimated_confirmation_at, expires_at, created_at, updated_at)
+      exception_id, required_confirmations, history, estimated_confirmation_at, expires_at, created_at, updated_at)
     VALUES (
       ${id}, ${request.merchantId}, ${request.externalId}, ${request.userReference}, ${network.name}, ${coin.name},
       ${amount.toString()}, ${request.amountText ?? null}, ${request.toAddress}, ${request.fromAddressId}, ${fromAddress},
@@ -155,6 +157,7 @@ export async function createWithdrawal(
       ${json(tx, requirement)}, ${json(tx, risk)}, ${needsReview(risk, entry !== null)},
       ${request.country ?? null}, ${entry?.id ?? null}, ${json(tx, request.metadata)},
       ${request.screen ? tx.json({ state: 'pending' }) : null}, ${request.retryOf ?? null},
+      ${request.exceptionId ?? null},
       ${confirmationsUnder(policy.confirmation_tiers, network, coin.name, amount)},
       ${json(tx, [{ stage: 'requested', status: 'pending', at: now.toISOString(), cause: request.actor }])},
       ${estimate.confirmedAt}, ${expiresAt}, ${now}, ${now})

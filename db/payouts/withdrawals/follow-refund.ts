@@ -1,12 +1,10 @@
 /** Moves the exception that a withdrawal refunds, in the transaction in which the withdrawal ends. */
 
-import {
-  type LockedException,
-  moveException,
-  resolveException,
-} from '../../books/exceptions/change-exception.js'
+import { auditException, moveException, resolveException } from '../../books/exceptions/change-exception.js'
 import { takeHolds } from '../../books/exceptions/dispute-holds.js'
+import type { ExceptionRow } from '../../books/exceptions/exception-row.js'
 import { concernedBy } from '../../books/exceptions/raise-dispute.js'
+import { raiseException } from '../../books/exceptions/raise-exception.js'
 import type { Transaction } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 
@@ -18,24 +16,53 @@ const ACTOR = { by: 'system:withdrawal', actor: 'system:withdrawal' }
  */
 export async function followRefund(
   tx: Transaction,
-  withdrawal: Pick<PayoutRow, 'id' | 'metadata' | 'merchant_id'>,
+  withdrawal: Pick<PayoutRow, 'id' | 'exception_id' | 'merchant_id'>,
   isConfirmed: boolean,
 ): Promise<void> {
-  // Merchants may write this field too, so that the row alone says whether it is a refund.
-  if (!('exception_id' in withdrawal.metadata)) return
-  const [row] = await tx<LockedException[]>`
+  if (withdrawal.exception_id === null) return
+  const [row] = await tx<ExceptionRow[]>`
     SELECT * FROM exceptions WHERE withdrawal_id = ${withdrawal.id} FOR UPDATE`
-  if (!row || row.status === 'resolved') return
+  if (!row) return
+  if (row.status === 'resolved') {
+    if (!isConfirmed) await raiseUnpaid(tx, row, withdrawal.id)
+    return
+  }
   if (isConfirmed) {
     await resolveException(tx, row, 'refund', ACTOR, { withdrawal_id: withdrawal.id })
     return
   }
   await tx`UPDATE exceptions SET withdrawal_id = NULL, updated_at = clock_timestamp() WHERE id = ${row.id}`
-  if (row.kind === 'dispute') {
-    const { amounts } = await concernedBy(tx, row.merchant_id, { type: row.subject_type, id: row.subject_id })
-    await takeHolds(tx, row, amounts)
-  }
+  await auditException(tx, row, ACTOR, 'refund_failed', { withdrawal_id: withdrawal.id })
+  await holdAgain(tx, row, row.id)
   if (row.owner === null && row.status === 'in_progress') {
     await moveException(tx, row, 'open', ACTOR, `The refund ${withdrawal.id} did not pay`)
   }
+}
+
+/** Holds again what is left of what a dispute concerns. */
+async function holdAgain(tx: Transaction, row: ExceptionRow, id: string): Promise<void> {
+  if (row.kind !== 'dispute') return
+  const { amounts } = await concernedBy(tx, row.merchant_id, { type: row.subject_type, id: row.subject_id })
+  await takeHolds(tx, { id, merchant_id: row.merchant_id }, amounts)
+}
+
+/** Raises the exception again that a refund had resolved, which a reorg took back and which then did not pay. */
+async function raiseUnpaid(tx: Transaction, row: ExceptionRow, withdrawalId: string): Promise<void> {
+  const id = await raiseException(tx, {
+    merchantId: row.merchant_id,
+    kind: row.kind,
+    detail: row.detail,
+    cause: row.cause,
+    severity: row.severity,
+    subject: { type: row.subject_type, id: row.subject_id },
+    reason: `${row.reason}. Its refund was confirmed, the chain took the refund back, and it did not pay`,
+    expected: row.expected,
+    actual: row.actual,
+    paymentId: row.payment_id,
+    userReference: row.user_reference,
+    evidence: { ...row.evidence, exception_id: row.id, withdrawal_id: withdrawalId },
+  })
+  if (id === null) return
+  await auditException(tx, row, ACTOR, 'refund_failed', { withdrawal_id: withdrawalId, raised_again: id })
+  await holdAgain(tx, row, id)
 }

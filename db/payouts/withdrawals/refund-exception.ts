@@ -2,21 +2,16 @@
 
 import { parseAddress } from '../../../domain/address/parse-address.js'
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
-import { KeyturnError } from '../../../domain/errors.js'
 import type { Withdrawal } from '../../../wire/withdrawal.js'
-import {
-  type Actor,
-  auditException,
-  commentException,
-  type LockedException,
-  lockException,
-  moveException,
-} from '../../books/exceptions/change-exception.js'
+import { type Actor, commentException, lockException } from '../../books/exceptions/change-exception.js'
 import { releaseHolds } from '../../books/exceptions/dispute-holds.js'
 import { requireFree } from '../../books/exceptions/propose-resolution.js'
 import type { Transaction } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 import { createWithdrawal, type NewWithdrawal } from './create-withdrawal.js'
+import { findOwed } from './find-owed.js'
+import { awaitRefund } from './follow-reopened-refund.js'
+import { lockRefunds, requireUnrefunded } from './other-refunds.js'
 
 export interface ExceptionRefund
   extends Actor,
@@ -38,9 +33,11 @@ export async function refundException(
   networks: Networks,
   refund: ExceptionRefund,
 ): Promise<{ readonly view: Withdrawal; readonly row: PayoutRow }> {
+  await lockRefunds(tx, refund.merchantId)
   const row = await lockException(tx, refund.merchantId, refund.id)
   await requireFree(tx, row)
-  const owed = await owedBy(tx, row)
+  await requireUnrefunded(tx, row)
+  const owed = await findOwed(tx, row)
   const network = findNetwork(networks, owed.network)
   const coin = knownCoin(network, owed.coin)
   const { address } = parseAddress(network, refund.toAddress)
@@ -55,61 +52,21 @@ export async function refundException(
     fromAddressId: null,
     feePayer: coin.contract === null ? 'recipient' : 'sender',
     priority: 'normal',
-    userReference: row.kind === 'rejected_deposit' ? null : owed.userReference,
+    userReference: owed.userReference,
     externalId: null,
     metadata: { exception_id: row.id },
+    exceptionId: row.id,
     initiator: refund.by,
     actor: refund.actor,
     ...(country === undefined ? {} : { country }),
     expiryMs: refund.expiryMs,
     ...(refund.screen === undefined ? {} : { screen: refund.screen }),
   })
-  await tx`
-    UPDATE exceptions SET withdrawal_id = ${created.row.id}, updated_at = clock_timestamp() WHERE id = ${row.id}`
   await commentException(tx, row, refund.comment, refund)
-  await auditException(tx, row, refund, 'refund_requested', {
-    withdrawal_id: created.row.id,
+  await awaitRefund(tx, row, created.row.id, refund.actor, 'refund_requested', {
     to_address: address,
     amount: created.view.amount,
     coin: coin.name,
   })
-  if (row.status === 'open')
-    await moveException(tx, row, 'in_progress', refund, `Refunded by ${created.row.id}`)
   return created
-}
-
-interface Owed {
-  readonly network: string
-  readonly coin: string
-  /** Base units. */
-  readonly amount: bigint
-  readonly userReference: string | null
-}
-
-/** Returns what is paid back: the deposit that the exception names, or what was credited for its payment. */
-async function owedBy(tx: Transaction, row: LockedException): Promise<Owed> {
-  const { deposit_id: named } = row.evidence
-  const depositId = row.subject_type === 'deposit' ? row.subject_id : typeof named === 'string' ? named : null
-  const [deposit] = await tx<(Owed & { user_reference: string | null })[]>`
-    SELECT network, coin, amount, user_reference FROM deposits
-    WHERE id = ${depositId} AND merchant_id = ${row.merchant_id}`
-  if (deposit) return { ...deposit, userReference: deposit.user_reference }
-  const [payment] = await tx<(Owed & { user_reference: string; due: bigint | null })[]>`
-    SELECT network, coin, amount_confirmed AS amount, user_reference, payments.amount AS due FROM payments
-    WHERE id = ${row.payment_id} AND merchant_id = ${row.merchant_id}`
-  if (!payment || payment.amount === 0n) {
-    throw new KeyturnError(
-      'INVALID_STATE',
-      'This exception names no deposit or payment whose amount was credited, so there is nothing to refund',
-      { details: { id: row.id, subject: { type: row.subject_type, id: row.subject_id } } },
-    )
-  }
-  const { due } = payment
-  const isTooMuch = row.kind === 'wrong_amount' && due !== null && payment.amount > due
-  return {
-    network: payment.network,
-    coin: payment.coin,
-    amount: isTooMuch ? payment.amount - due : payment.amount,
-    userReference: payment.user_reference,
-  }
 }

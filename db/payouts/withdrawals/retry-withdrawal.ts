@@ -15,6 +15,7 @@ import { movePayout } from '../move-payout.js'
 import type { PayoutRow } from '../payout-row.js'
 import { proveUnpaid } from '../prove-unpaid.js'
 import { createWithdrawal, type NewWithdrawal } from './create-withdrawal.js'
+import { awaitRefund, requireRetryable } from './follow-reopened-refund.js'
 import { lockOwnWithdrawal } from './lock-own-withdrawal.js'
 
 export interface Retry
@@ -46,6 +47,7 @@ export async function retryWithdrawal(tx: Transaction, networks: Networks, retry
   if (!proof?.proven) throw refused(row, proof?.reason ?? 'it is paid')
   const [known] = await tx<{ id: string }[]>`SELECT id FROM payouts WHERE retry_of = ${row.id}`
   if (known) throw refused(row, `it was tried again before, by ${known.id}`, { retried_by: known.id })
+  const exception = await requireRetryable(tx, row)
   const network = findNetwork(networks, row.network)
   const {
     row: { id },
@@ -66,7 +68,9 @@ export async function retryWithdrawal(tx: Transaction, networks: Networks, retry
     // The initiators of the old one shaped this one, too.
     coInitiators: initiatorsOf(row),
     retryOf: row.id,
+    ...(exception === null ? {} : { exceptionId: exception.id }),
   })
+  if (exception) await awaitRefund(tx, exception, id, retry.actor, 'refund_retried', { retry_of: row.id })
   await appendAudit(tx, {
     merchantId: row.merchant_id,
     actor: retry.actor,

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { closeCause } from '../../../db/books/exceptions/close-cause.js'
+import { closeGoneCauses } from '../../../db/books/exceptions/close-gone-causes.js'
 import { type NewException, raiseException } from '../../../db/books/exceptions/raise-exception.js'
 import { postJournal } from '../../../db/books/ledger/post-journal.js'
 import { rememberCoins } from '../../../db/chain/remember-coins.js'
@@ -12,7 +13,9 @@ import { createPerson } from '../../../db/merchants/create-person.js'
 import { newId } from '../../../db/new-id.js'
 import { movePayout } from '../../../db/payouts/move-payout.js'
 import { lockWithdrawal } from '../../../db/payouts/payout-row.js'
+import { reopenWithdrawals } from '../../../db/payouts/reopen-withdrawals.js'
 import { releaseJournal } from '../../../db/payouts/withdrawal-journals.js'
+import type { Network } from '../../../domain/chain/network.js'
 import { sendDecision } from '../../stage/people.js'
 import { type Stage, startStage } from '../../stage/start-stage.js'
 import type { Answer, ApiKeyPair } from '../../stage/test-api.js'
@@ -683,8 +686,167 @@ describe('a refund', () => {
     expect(await read(id)).toMatchObject({ status: 'resolved', resolution: 'refund' })
   })
 
+  const refund = { resolution: 'refund', comment: 'x', to_address: TO }
+  const ask = (id: string) => post(`/exceptions/${id}/resolve`, refund)
+  const concerning = async (depositId: string, change: Partial<NewException> = {}) =>
+    raise({ kind: 'late', evidence: { deposit_id: depositId }, ...change })
+  /** Stores a signed attempt that a block at this height excluded, and scans the chain up to another one. */
+  const exclude = async (id: string, conflict: number, scanned: number) => {
+    const wallet = await stage.wallet('ethereum', 'hot')
+    const attempt = newId('tx')
+    await sql()`
+      INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, nonce, state, payload,
+                            coin, amount, max_fee, txid, signed_transaction, conflict_height)
+      VALUES (${attempt}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', ${wallet.id}, 7, 'replaced', '{}',
+              'eth', 1, 1, ${`0x${attempt}`}, '0x02', ${conflict})`
+    await scan(scanned)
+  }
+  const scan = (height: number) => sql()`
+    INSERT INTO chain_cursors (network, height, block_hash, head_height)
+    VALUES ('ethereum', ${height}, '0x1', ${height}) ON CONFLICT (network) DO UPDATE SET height = ${height}`
+  /** Takes back the end of a withdrawal, as a reorg does. */
+  const reopen = (id: string) =>
+    inTransaction(sql(), (tx) => reopenWithdrawals(tx, networks.get('ethereum') as Network, [id]))
+
+  test.each([
+    ['reverted', 'late'],
+    ['detected', 'late'],
+    ['held', 'dispute'],
+    ['success', 'rejected_deposit'],
+    ['held', 'rejected_deposit'],
+  ] as const)('of a deposit that is %s is refused for an exception of the kind %s', async (status, kind) => {
+    const id = await deposit(user(), 3n)
+    await sql()`UPDATE deposits SET status = ${status} WHERE id = ${id}`
+    const subject = { type: 'deposit', id }
+    const exception = await raise({ kind, subject })
+    expect(await code(ask(exception))).toEqual([409, 'INVALID_STATE'])
+    expect(await read(exception)).toMatchObject({ status: 'open', withdrawal_id: null })
+  })
+
+  test('of a rejected deposit is paid from the own account while it is held', async () => {
+    const id = await deposit(user(), 3n)
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    await sql()`UPDATE deposits SET status = 'held', decision = '{"verdict":"reject","epoch":0}' WHERE id = ${id}`
+    const { status, json } = await ask(
+      await raise({ kind: 'rejected_deposit', subject: { type: 'deposit', id } }),
+    )
+    expect(status).toBe(202)
+    expect(await stage.read(json.data.withdrawal_id)).toMatchObject({ user_reference: null, amount: '3' })
+  })
+
+  test('pays a deposit back once, however many exceptions name it', async () => {
+    const who = user()
+    const depositId = await deposit(who, 3n)
+    await deposit(who, 9n)
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    const paymentId = newId('pay')
+    const first = await concerning(depositId, { paymentId })
+    const second = await concerning(depositId, { kind: 'duplicate', paymentId })
+    const whole = await raise({
+      kind: 'late_confirmed',
+      subject: { type: 'payment', id: paymentId },
+      paymentId,
+    })
+    const failed = (await ask(first)).json.data.withdrawal_id
+    expect((await ask(second)).json.error).toMatchObject({
+      code: 'INVALID_STATE',
+      details: { withdrawal_id: failed },
+    })
+    expect((await ask(whole)).json.error.details).toMatchObject({ withdrawal_id: failed })
+    await end(failed, 'failed')
+    const paid = (await ask(second)).json.data.withdrawal_id
+    await end(paid, 'confirmed')
+    for (const id of [first, whole]) {
+      expect((await ask(id)).json.error.details).toMatchObject({ withdrawal_id: paid })
+    }
+    expect(await funds(who)).toMatchObject({ available: 9n * ETHER })
+  })
+
+  test('that is tried again is the refund of its exception, and the only one', async () => {
+    const who = user()
+    const depositId = await deposit(who, 3n)
+    await deposit(who, 9n)
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    const id = await concerning(depositId)
+    const first = (await ask(id)).json.data.withdrawal_id
+    await end(first, 'failed')
+    expect(await audited(id)).toContain('exception.refund_failed')
+    const retried = await post(`/withdrawals/${first}/retry`, {})
+    expect(retried.status).toBe(201)
+    const second = retried.json.data.id
+    expect(await read(id)).toMatchObject({ status: 'in_progress', withdrawal_id: second })
+    expect(await code(ask(id))).toEqual([409, 'INVALID_STATE'])
+    await end(second, 'confirmed')
+    expect(await read(id)).toMatchObject({ status: 'resolved', resolution: 'refund', withdrawal_id: second })
+  })
+
+  test('that failed is not tried again after another one has paid', async () => {
+    const who = user()
+    const depositId = await deposit(who, 3n)
+    await deposit(who, 9n)
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    const [one, other] = [await concerning(depositId), await concerning(depositId)]
+    const failed = (await ask(one)).json.data.withdrawal_id
+    await end(failed, 'failed')
+    await end((await ask(other)).json.data.withdrawal_id, 'confirmed')
+    expect(await code(post(`/withdrawals/${failed}/retry`, {}))).toEqual([409, 'INVALID_STATE'])
+  })
+
+  test('that a reorg opens again is waited for, and stops another one', async () => {
+    const who = user()
+    const depositId = await deposit(who, 3n)
+    await deposit(who, 9n)
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    const id = await concerning(depositId)
+    const first = (await ask(id)).json.data.withdrawal_id
+    await end(first, 'failed')
+    await exclude(first, 1_000, 1_050)
+    expect((await ask(id)).json.error.details).toMatchObject({ withdrawal_id: first, stage: 'failed' })
+    await reopen(first)
+    expect(await read(id)).toMatchObject({ status: 'in_progress', withdrawal_id: first })
+    expect(await funds(who)).toEqual({ available: 9n * ETHER, reserved: 3n * ETHER })
+    await end(first, 'failed')
+    await scan(2_000)
+    const second = (await ask(id)).json.data.withdrawal_id
+    await reopen(first)
+    const [stopped] = await sql()`SELECT investigation FROM payouts WHERE id = ${second}`
+    expect(stopped?.investigation).toMatchObject({ by: 'system:chain-watcher' })
+  })
+
+  test('that is under way keeps its exception when the cause ends', async () => {
+    const depositId = await deposit(user(), 3n)
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    const subject = { type: 'deposit', id: depositId }
+    const id = await raise({ kind: 'late', subject })
+    const { withdrawal_id: withdrawal } = (await ask(id)).json.data
+    const gone = () =>
+      inTransaction(sql(), (tx) => closeCause(tx, stage.api.merchantId, `test:${depositId}`, {}))
+    expect(await gone()).toBe(false)
+    expect(await read(id)).toMatchObject({ status: 'in_progress', withdrawal_id: withdrawal })
+    await end(withdrawal, 'failed')
+    expect(await gone()).toBe(true)
+  })
+
+  test('that was confirmed and did not pay after a reorg raises its exception again', async () => {
+    const depositId = await deposit(user(), 3n)
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    const subject = { type: 'deposit', id: depositId }
+    const id = await raise({ kind: 'late', subject })
+    const { withdrawal_id: withdrawal } = (await ask(id)).json.data
+    await end(withdrawal, 'confirmed')
+    await reopen(withdrawal)
+    expect(await read(id)).toMatchObject({ status: 'resolved', resolution: 'refund' })
+    const detail = 'transaction.reverted_after_final'
+    const taken = await raise({ kind: 'reorged', detail, subject: { type: 'withdrawal', id: withdrawal } })
+    await end(withdrawal, 'failed')
+    await closeGoneCauses(sql())
+    expect(await read(taken)).toMatchObject({ status: 'open' })
+    const [again] = (await get('/exceptions?kind=late&status=open&limit=1')).json.data
+    expect(again).toMatchObject({ subject, evidence: { exception_id: id, withdrawal_id: withdrawal } })
+    expect((await ask(again.id)).status).toBe(202)
+  })
+
   test('is refused where there is nothing to pay back', async () => {
-    const refund = { resolution: 'refund', comment: 'x', to_address: TO }
     expect(await code(post(`/exceptions/${await raise()}/resolve`, refund))).toEqual([409, 'INVALID_STATE'])
   })
 })
