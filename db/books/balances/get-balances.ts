@@ -66,7 +66,7 @@ export async function getBalances(sql: Queryable, filter: BalanceFilter): Promis
              coalesce(sum(${balance}) FILTER (WHERE account.kind = 'chain'), 0) AS blockchain
       FROM ledger_accounts account ${later}
       WHERE ${accountsIn(sql, filter)}
-        ${filter.asOf ? sql`AND account.created_at <= ${instantOf(sql, filter.asOf, filter)}` : sql``}
+        ${filter.asOf ? madeBy(sql, merchantId, instantOf(sql, filter.asOf, filter)) : sql``}
       GROUP BY account.network, account.coin
     ), rail AS (
       SELECT network, coin FROM merchant_rails
@@ -90,6 +90,10 @@ export async function getBalances(sql: Queryable, filter: BalanceFilter): Promis
     pending: row.pending,
   }))
 }
+
+/** Condition for accounts that existed at an instant. It is written as the index `ledger_accounts_created` is. */
+const madeBy = (sql: Queryable, merchantId: string, instant: ReturnType<typeof instantOf>) => sql`
+  AND account.merchant_id || '' = ${merchantId} AND account.created_at <= ${instant}`
 
 /** Whether addresses are asked for, which have no liabilities of their own. */
 function isByAddress({ addressId, depositAddresses }: BalanceFilter): boolean {
