@@ -60,7 +60,7 @@ export const ExportedAddress = z
       .readonly()
       .meta({
         description:
-          "What lies on it and is in no balance: transfers below the network's minimum, and what the chain itself paid.",
+          "What lies on it and is in no balance: transfers below the network's minimum, what the chain itself paid, and rises without a transaction that shows them.",
       }),
   })
   .meta({ id: 'ExportedAddress', description: 'An address, wallets and change addresses included.' })

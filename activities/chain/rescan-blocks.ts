@@ -1,6 +1,7 @@
 /** Scans blocks that the watcher has passed once more, and records what it missed in them. */
 
 import type { ChainAdapter } from '../../chains/adapter.js'
+import { blocksOfMissingSpends } from '../../db/auditor/missing-spends.js'
 import { applyAgain } from '../../db/chain/apply-again.js'
 import type { Sql, Transaction } from '../../db/connect.js'
 import type { DepositRow } from '../../db/deposits/deposit-row.js'
@@ -50,8 +51,28 @@ export async function rescanBlocks(
       store?.(tx, last.height, deposits),
     )
     if (applied.kind === 'other_chain') throw otherChain(network.name)
+    await rescanSpends(sql, adapter, next, last.height, signal ? { signal } : {})
     next = last.height + 1
   }
+}
+
+/**
+ * Scans the later blocks that spend what these blocks made, where the books still hold it. The watcher passed them
+ * when it did not know the outputs.
+ *
+ * @throws KeyturnError as `rescanBlocks`.
+ */
+export async function rescanSpends(
+  sql: Sql,
+  adapter: ChainAdapter,
+  from: number,
+  to: number,
+  { signal }: Pick<RescanOptions, 'signal'> = {},
+): Promise<void> {
+  const head = await readCursor(sql, adapter.network.name)
+  if (!head) return
+  const blocks = await blocksOfMissingSpends(sql, adapter.network.name, { from, to, head: head.height })
+  for (const height of blocks) await rescanBlocks(sql, adapter, height, height, signal ? { signal } : {})
 }
 
 function otherChain(network: string): KeyturnError {

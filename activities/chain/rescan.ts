@@ -14,8 +14,9 @@ import type { RescanRow } from '../../db/chain/rescans/rescan-row.js'
 import type { Sql } from '../../db/connect.js'
 import { readCursor } from '../../db/networks/chain-cursor.js'
 import { KeyturnError } from '../../domain/errors.js'
+import { catchUpRecord } from '../books/audit/catch-up-record.js'
 import { findMissedBlocks } from '../books/audit/find-missed-blocks.js'
-import { rescanBlocks } from './rescan-blocks.js'
+import { rescanBlocks, rescanSpends } from './rescan-blocks.js'
 
 export interface RescanDependencies {
   readonly sql: Sql
@@ -58,18 +59,24 @@ export function createRescanActivities({ sql, adapters }: RescanDependencies): R
 
 async function scan(sql: Sql, adapter: ChainAdapter, row: RescanRow, signal: AbortSignal): Promise<void> {
   const skip = Number(row.blocks_done)
+  await catchUpRecord(sql, adapter.network, signal)
   if (row.from_block !== null && row.to_block !== null) {
     const first = Number(row.from_block)
     await rescanBlocks(sql, adapter, first + skip, Number(row.to_block), {
       signal,
       store: (tx, last, deposits) => advanceRescan(tx, row.id, last - first + 1, deposits),
     })
+    // An earlier attempt may have died between a block and the one that spends its outputs.
+    await rescanSpends(sql, adapter, first, Number(row.to_block), { signal })
     return
   }
   const blocks =
     row.blocks?.map(Number) ?? (await planRescan(sql, row.id, await blocksOf(sql, adapter, row, signal)))
   for (const [index, height] of blocks.entries()) {
-    if (index < skip) continue
+    if (index < skip) {
+      await rescanSpends(sql, adapter, height, height, { signal })
+      continue
+    }
     await rescanBlocks(sql, adapter, height, height, {
       signal,
       store: (tx, _last, deposits) => advanceRescan(tx, row.id, index + 1, deposits),

@@ -12,6 +12,10 @@ export interface AccountAt {
   readonly small: bigint
   /** Reference of a rise that the watcher noticed, and that no transaction explains. `null` without one. */
   readonly rise: string | null
+  /** Base units of all such rises, also of those that were noticed after the block. */
+  readonly risen: bigint
+  /** Base units of such rises that were noticed up to the block. */
+  readonly risenBefore: bigint
   /** Base units that the chain itself paid (validators' withdrawals), which are in no user's balance. */
   readonly granted: bigint
 }
@@ -86,9 +90,13 @@ export function readAccountPage(
           SELECT sum(amount) FROM balance_rises
           WHERE network = ${network} AND address_id = address.id AND coin = ${coin}
             AND source = 'validator_withdrawal' AND block_number <= ${height}), 0) AS granted,
-        (SELECT min(reference) FROM balance_rises
-         WHERE network = ${network} AND address_id = address.id AND coin = ${coin} AND source = 'unexplained') AS rise
-      FROM address LEFT JOIN ledger_accounts account
+        rise.reference AS rise, rise.risen, rise.risen_before AS "risenBefore"
+      FROM address CROSS JOIN LATERAL (
+        SELECT min(reference) AS reference, coalesce(sum(amount), 0) AS risen,
+               coalesce(sum(amount) FILTER (WHERE block_number <= ${height}), 0) AS risen_before
+        FROM balance_rises
+        WHERE network = ${network} AND address_id = address.id AND coin = ${coin} AND source = 'unexplained'
+      ) rise LEFT JOIN ledger_accounts account
         ON account.merchant_id = ${merchantId} AND account.network = ${network} AND account.coin = ${coin}
         AND account.kind = 'chain' AND account.owner = address.id
       ORDER BY address.id`

@@ -290,6 +290,57 @@ describe('Ethereum', () => {
   })
 })
 
+test('a rise that no transaction shows is no difference once it has its exception', async () => {
+  const address = (await issue('ethereum', 'dust')) as `0x${string}`
+  // As a contract does that destroys itself in favour of the address.
+  await lab.anvil.call('anvil_setBalance', address, '0x1')
+  await lab.anvil.mine(1)
+  await advanceChain(sql, lab.adapter)
+  expect(differencesOf(await audit('ethereum'))).toMatchObject([{ address, actual: '0' }])
+  const look = createAccountLook()
+  for (let left = 3; left > 0; left--) await compareAccounts(sql, lab.adapter, look)
+  const open = (await exceptions()).filter(({ status }) => status === 'open')
+  expect(open).toMatchObject([{ kind: 'unattributed', evidence: { source: 'unexplained', address } }])
+  const { findings } = await audit('ethereum')
+  expect(findings.differences).toEqual([])
+  expect(findings.expected).toMatchObject([{ address, expected: '0.000000000000000001', actual: null }])
+  expect(await reconcile('ethereum')).toMatchObject({ status: 'clean' })
+  expect((await exceptions()).filter(({ status }) => status === 'open')).toEqual(open)
+  // One wei less than noticed is a difference all the same.
+  await sql`UPDATE balance_rises SET amount = 2`
+  expect(differencesOf(await audit('ethereum'))).toMatchObject([{ address }])
+})
+
+test('a rescan of Bitcoin does not hold an output that a later block has spent', async () => {
+  const address = await issue('bitcoin', 'spent')
+  const txid = await unseen('bitcoin', address, () => bitcoin.fund(address, 40_000_000n))
+  const { block } = await audit('bitcoin')
+  const [seen] = await sql<{ vout: number; height: bigint }[]>`
+    UPDATE audited_outputs SET spent_height = ${block.height - 1}
+    WHERE txid = ${txid} RETURNING vout, height`
+  const [made, spentIn] = [Number(seen?.height), block.height - 1]
+  // As if a stranger who has the key had spent it there.
+  const [by] = (await utxo.blocks(spentIn, spentIn))[0]!.txids
+  const spending: ChainAdapter = {
+    ...(utxo as UtxoAdapter),
+    blocks: async (from, to) =>
+      (await utxo.blocks(from, to)).map((each) =>
+        each.height === spentIn
+          ? { ...each, spends: [...each.spends, { txid: by!, prevTxid: txid, prevVout: seen!.vout }] }
+          : each,
+      ),
+  }
+  const body = { network: 'bitcoin', from_block: made, to_block: made }
+  const { json } = await api.call({ method: 'POST', path: '/api/v1/admin/rescan', body, key: operator })
+  const adapters = new Map([['bitcoin', spending]])
+  await new MockActivityEnvironment().run(createRescanActivities({ sql, adapters }).runRescan, json.data.id)
+  expect(made).toBeLessThan(spentIn)
+  expect(await sql`SELECT spent_by, spent_at_block FROM utxos WHERE txid = ${txid}`).toEqual([
+    { spent_by: by, spent_at_block: BigInt(spentIn) },
+  ])
+  expect((await audit('bitcoin')).findings.differences).toEqual([])
+})
+
 describe('the operator alone', () => {
   test('may rescan', async () => {
     const body = { network: 'bitcoin', from_block: 1, to_block: 2 }

@@ -9,15 +9,26 @@ import type { Coin, EvmNetwork } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
 import { surplusOf } from './surplus-of.js'
 
-const UNKNOWN = 'The chain holds more than the books: a deposit may be missing'
+/** What a search found of coins that the books miss. */
+export interface Located {
+  readonly reason: string
+  /** Whether a transaction that pays the address was found, so that a rescan credits it. */
+  readonly seen: boolean
+}
 
-/** Returns the reason of the difference. It names no block where the node keeps no balances of old blocks. */
+/** The result without a search, or of one that found nothing. */
+export const UNKNOWN: Located = {
+  reason: 'The chain holds more than the books: a deposit may be missing',
+  seen: false,
+}
+
+/** Searches for them. It names no block where the node keeps no balances of old blocks. */
 export async function locateMissed(
   sql: Sql,
   network: EvmNetwork,
   at: AccountsAt,
   { merchantId, account, coin }: { merchantId: string; account: AccountAt; coin: Coin },
-): Promise<string> {
+): Promise<Located> {
   const owner = { id: account.addressId, merchantId, address: account.address }
   try {
     const missed = await findMissedDeposits(
@@ -29,7 +40,10 @@ export async function locateMissed(
       const by = txids.length === 0 ? '' : ` by ${txids.join(', ')}`
       return `${formatAmount(amount, coin.decimals)} ${coin.name} in block ${height}${by}`
     })
-    return `The books have no deposit of ${places.join('; of ')}`
+    return {
+      reason: `The books have no deposit of ${places.join('; of ')}`,
+      seen: missed.some(({ txids }) => txids.length > 0),
+    }
   } catch (error) {
     if (error instanceof AuditFailure && error.code === 'NODE_WITHOUT_STATE') return UNKNOWN
     throw error

@@ -30,7 +30,7 @@ export const addresses: Dataset<AddressRow, ExportedAddress> = {
                  SELECT coin, amount FROM small_transfers WHERE address_id = address.id
                  UNION ALL
                  SELECT coin, amount FROM balance_rises
-                 WHERE network = address.network AND address_id = address.id AND source = 'validator_withdrawal'
+                 WHERE network = address.network AND address_id = address.id
                ) each GROUP BY coin
              ) summed), '[]') AS outside
     ${from(sql, selection)} ORDER BY address.id`,
