@@ -1,6 +1,9 @@
 /** The lifecycle mapping, uploads of orders, and the comparison of payments with orders. */
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { PAGE } from '../../../db/books/reconciliation/checks/check.js'
+import { orders } from '../../../db/books/reconciliation/checks/orders.js'
+import { Findings } from '../../../domain/books/difference.js'
 import { type PaymentStage, startPaymentStage } from '../../stage/payments.js'
 import { differencesOf, reconcile } from '../../stage/reconcile.js'
 import type { ApiKeyPair } from '../../stage/test-api.js'
@@ -333,6 +336,48 @@ describe('the comparison', () => {
     const third = await paid({ order_id: 'f-1' }, 4)
     await map({ gates, orders: 'complete' })
     expect(differencesOf(await compare())).toContain(`orders: payment ${third} order null 1`)
+  })
+
+  test('reads the lines of one payment page by page, and compares their sum once', async () => {
+    await map({ gates: [gate('shipped', ['confirmed'], '1ms')] })
+    const one = await paid({ order_id: 'h-1' }, 4)
+    await order()
+    const { sql } = stage.api.database
+    const lines = 2 * PAGE + 1
+    for (const id of [one, 'pay_gone']) {
+      await sql`
+        INSERT INTO merchant_orders (merchant_id, order_id, payment_id, network, coin, amount, state, at, upload_id)
+        SELECT ${own()}, 'h-' || each, ${id}, 'bitcoin', 'btc', CASE each WHEN 1 THEN 100000000 - ${lines - 1}::integer ELSE 1 END,
+               'shipped', ${AT}, 'upl_test'
+        FROM generate_series(1, ${lines}::integer) each`
+    }
+    const examine = async () => {
+      const findings = new Findings()
+      const pages: number[] = []
+      const context = {
+        merchantId: own(),
+        soonMs: 0,
+        amount: (_network: string, _coin: string, units: string) => units,
+      }
+      await sql.begin(async (tx) => {
+        for await (const _ of orders.examine(tx, context, findings)) pages.push(findings.differenceCount)
+      })
+      const growth = pages.map((found, at) => found - (pages[at - 1] ?? 0))
+      return { findings, growth }
+    }
+    const { findings, growth } = await examine()
+    expect(findings.differences.length).toBe(lines)
+    expect(new Set(findings.differences.map(({ field, expected }) => `${field} ${expected}`))).toEqual(
+      new Set(['payment pay_gone']),
+    )
+    expect(Math.max(...growth)).toBeLessThanOrEqual(PAGE)
+    await sql`DELETE FROM merchant_orders WHERE merchant_id = ${own()} AND payment_id = 'pay_gone'`
+    await sql`UPDATE merchant_orders SET amount = 3 WHERE merchant_id = ${own()} AND order_id = ${`h-${lines}`}`
+    const sums = (await examine()).findings.differences
+    expect(sums.map(({ field, expected, actual }) => `${field} ${expected} ${actual}`)).toEqual([
+      'amount 100000002 100000000',
+    ])
+    await order()
   })
 
   test('reports a payment without an order only where orders are complete', async () => {

@@ -29,6 +29,8 @@ export const PAGE = 2_000
 /** A page as one statement returns it: the rows that it compared, the key of the last one, and what differs. */
 export interface Page<Key, Found> {
   readonly rows: number
+  /** What counts as examined. Absent: its rows. */
+  readonly examined?: number
   /** `null` when the page is empty. */
   readonly last: Key | null
   readonly found: readonly Found[]
@@ -50,7 +52,7 @@ export async function* eachPage<Key, Found>(
     const [page] = await read(after)
     if (!page) throw new Error('A check returned no page')
     for (const found of page.found) take(found)
-    yield page.rows
+    yield page.examined ?? page.rows
     if (page.last === null || page.rows < PAGE) return
     after = page.last
   }

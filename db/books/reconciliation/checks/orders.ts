@@ -15,7 +15,7 @@ interface Line {
   readonly state: string
   readonly at: string
   readonly late_ms: number
-  /** Sum of all lines of the group, and the first of which. */
+  /** Sum of all lines of the payment on the first of them, and the amount of the line itself on any other. */
   readonly ordered: string
   readonly first: boolean
   /** `null` where there is no payment. */
@@ -57,7 +57,7 @@ export const orders: BooksCheck = {
     if (!mapping) throw new Error('There is no lifecycle mapping')
     const take = (line: Line) => compare(line, mapping, context, findings)
     const gates = json(tx, Object.fromEntries(mapping.gates.map((gate) => [gate.gate, gate.satisfied_by])))
-    yield* eachPage('', (after) => namedPage(tx, context.merchantId, gates, after), take)
+    yield* eachPage(['', ''], (after) => namedPage(tx, context.merchantId, gates, after), take)
     yield* eachPage('', (after) => unnamedPage(tx, context.merchantId, gates, after), take)
     if (mapping.orders !== 'complete') return
     yield* eachPage(
@@ -86,22 +86,33 @@ function unreplaced(tx: Transaction, merchantId: string) {
     WHERE other.merchant_id = ${merchantId} AND other.order_id = line.order_id AND other.payment_id > '')`
 }
 
-/** Reads the lines that name a payment, by payment. */
-function namedPage(tx: Transaction, merchantId: string, gates: Gates, after: string) {
-  return tx<Page<string, Line>[]>`
+/** Reads the lines that name a payment, by payment and order. Each payment counts as examined once. */
+function namedPage(tx: Transaction, merchantId: string, gates: Gates, after: string[]) {
+  return tx<Page<string[], Line>[]>`
     WITH page AS MATERIALIZED (
-      SELECT payment_id FROM merchant_orders
-      WHERE merchant_id = ${merchantId} AND payment_id <> '' AND payment_id > ${after}
-      GROUP BY payment_id ORDER BY payment_id LIMIT ${PAGE}
-    ), line AS (
-      SELECT line.*, payment.id, payment.user_reference AS payer, payment.network AS on_network, payment.coin AS in_coin,
+      SELECT line.*, NOT EXISTS (
+        SELECT FROM merchant_orders earlier
+        WHERE earlier.merchant_id = ${merchantId} AND earlier.payment_id = line.payment_id AND earlier.payment_id <> ''
+          AND earlier.order_id < line.order_id) AS first
+      FROM (
+        SELECT * FROM merchant_orders
+        WHERE merchant_id = ${merchantId} AND payment_id <> ''
+          AND (payment_id, order_id) > (${after[0] ?? ''}, ${after[1] ?? ''})
+        ORDER BY payment_id, order_id LIMIT ${PAGE}
+      ) line
+    ), line AS MATERIALIZED (
+      SELECT page.*, payment.id, payment.user_reference AS payer, payment.network AS on_network, payment.coin AS in_coin,
              ${worth(tx)} AS worth, payment.status,
-             sum(line.amount) OVER (PARTITION BY line.payment_id) AS ordered,
-             row_number() OVER (PARTITION BY line.payment_id ORDER BY line.order_id) = 1 AS first
-      FROM page JOIN merchant_orders line ON line.merchant_id = ${merchantId} AND line.payment_id = page.payment_id
-      LEFT JOIN payments payment ON payment.id = page.payment_id AND payment.merchant_id = ${merchantId}
+             CASE WHEN page.first AND payment.id IS NOT NULL THEN (
+               SELECT sum(each.amount) FROM merchant_orders each
+               WHERE each.merchant_id = ${merchantId} AND each.payment_id = page.payment_id AND each.payment_id <> '')
+             ELSE page.amount END AS ordered
+      FROM page LEFT JOIN payments payment ON payment.id = page.payment_id AND payment.merchant_id = ${merchantId}
     )
-    SELECT (SELECT count(*)::integer FROM page) AS rows, (SELECT max(payment_id) FROM page) AS last,
+    SELECT (SELECT count(*)::integer FROM page) AS rows,
+           (SELECT count(*)::integer FROM page WHERE first) AS examined,
+           (SELECT jsonb_build_array(payment_id, order_id) FROM page
+            ORDER BY payment_id DESC, order_id DESC LIMIT 1) AS last,
            (SELECT coalesce(jsonb_agg(jsonb_build_object(
                      'order_id', order_id, 'user_reference', user_reference, 'network', network, 'coin', coin,
                      'state', state, 'at', ${iso(tx, 'at')}, 'payment_id', payment_id,
