@@ -1,5 +1,6 @@
 /** Declares what every part of the API shares: its dependencies, and what the middleware sets for the routes. */
 
+import type { FileHandle } from 'node:fs/promises'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
@@ -73,9 +74,10 @@ export interface ApiVariables {
   dependencies: ApiDependencies
 }
 
-/** An uploaded file on the disk, which is deleted after the request. */
+/** An uploaded file on the disk, which is gone after the request. */
 export interface Upload {
-  readonly path: string
+  /** File without a name, open for reading. */
+  readonly file: FileHandle
   readonly bytes: number
   readonly format: 'csv' | 'ndjson'
 }

@@ -1,6 +1,6 @@
 /** Reads an uploaded file, CSV or NDJSON, line by line, so that memory does not grow with it. */
 
-import { createReadStream } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { restoreText } from '../../domain/books/csv.js'
 import { CsvError, CsvReader } from '../../domain/books/read-csv.js'
 import { KeyturnError } from '../../domain/errors.js'
@@ -15,6 +15,8 @@ export interface FileLine {
 
 /** Characters of the longest line. A route whose lines are longer says so. */
 const MOST_LENGTH = 65_536
+/** Bytes that are read at a time. */
+const CHUNK = 65_536
 
 /** Columns that a CSV may have, those that it must have, and the limit of a line of either format. */
 export interface FileColumns {
@@ -28,7 +30,7 @@ export interface FileColumns {
 export async function* readUploadedFile(upload: Upload, expected: FileColumns): AsyncGenerator<FileLine[]> {
   const read = upload.format === 'csv' ? csvLines(expected) : jsonLines(expected.mostLength ?? MOST_LENGTH)
   try {
-    for await (const text of texts(upload.path)) yield read.push(text)
+    for await (const text of texts(upload.file)) yield read.push(text)
     yield read.end()
   } catch (error) {
     if (error instanceof CsvError) throw refused(`Line ${error.line} of the file ${error.message}`)
@@ -41,11 +43,20 @@ interface LineReader {
   end(): FileLine[]
 }
 
-async function* texts(path: string): AsyncGenerator<string> {
+/** Yields the bytes of the file from its begin. */
+async function* chunks(file: FileHandle): AsyncGenerator<Uint8Array> {
+  for (let position = 0; ; ) {
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.allocUnsafe(CHUNK), position })
+    if (bytesRead === 0) return
+    position += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
+async function* texts(file: FileHandle): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   try {
-    for await (const chunk of createReadStream(path))
-      yield decoder.decode(chunk as Uint8Array, { stream: true })
+    for await (const chunk of chunks(file)) yield decoder.decode(chunk, { stream: true })
     yield decoder.decode()
   } catch (error) {
     if (error instanceof TypeError) throw refused('The file is not UTF-8')

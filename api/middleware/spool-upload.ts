@@ -1,7 +1,7 @@
 /** Takes an uploaded file to the disk, so that memory does not grow with it, and hashes it for the signature. */
 
 import { createHash, randomUUID } from 'node:crypto'
-import { open, rm } from 'node:fs/promises'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Context, MiddlewareHandler } from 'hono'
@@ -17,6 +17,8 @@ const FORMATS = [
 
 /** Uploads of one API key that a process takes at a time, because each needs room on its disk. */
 const AT_ONCE = 2
+/** Uploads of all API keys that a process takes at a time. */
+const ALL_AT_ONCE = 16
 const RETRY_SECONDS = 5
 
 export interface SpoolOptions {
@@ -28,8 +30,9 @@ export interface SpoolOptions {
 }
 
 /**
- * Takes the body of a route that accepts uploads to a file, which is deleted after the request. Another media type
- * is left to `readBody`, and `jsonBody` refuses it after authentication.
+ * Takes the body of a route that accepts uploads to a file that has no name, so that the system frees its room at the
+ * end of the request, and also when the process dies. Another media type is left to `readBody`, and `jsonBody` refuses
+ * it after authentication.
  */
 export function spoolUpload({
   factsOf,
@@ -37,24 +40,30 @@ export function spoolUpload({
   directory = tmpdir(),
 }: SpoolOptions): MiddlewareHandler<ApiEnv> {
   const uploads = new Map<string, number>()
+  let all = 0
   return async function spoolUpload(c, next) {
     const format = factsOf(c)?.upload === true ? formatOf(c) : undefined
     if (format === undefined) return next()
     const { id } = c.get('apiKey')
     const others = uploads.get(id) ?? 0
-    if (others >= AT_ONCE) throw tooMany()
+    if (others >= AT_ONCE) throw tooMany(`${AT_ONCE} uploads of this key are under way`, AT_ONCE)
+    if (all >= ALL_AT_ONCE) throw tooMany(`${ALL_AT_ONCE} uploads are under way`, ALL_AT_ONCE)
     uploads.set(id, others + 1)
-    const path = join(directory, `keyturn-upload-${randomUUID()}`)
+    all++
+    let file: FileHandle | undefined
     try {
-      const { sha256, bytes } = await write(c, path, limit)
+      if (Number(c.req.header('content-length') ?? 0) > limit) throw tooLarge(limit)
+      file = await openUnnamed(directory)
+      const { sha256, bytes } = await write(c, file, limit)
       c.set('bodySha256', sha256)
-      c.set('upload', { path, bytes, format })
+      c.set('upload', { file, bytes, format })
       await next()
     } finally {
+      all--
       const left = (uploads.get(id) ?? 1) - 1
       if (left === 0) uploads.delete(id)
       else uploads.set(id, left)
-      await rm(path, { force: true })
+      await file?.close()
     }
   }
 }
@@ -64,17 +73,23 @@ function formatOf(c: Context<ApiEnv>) {
   return FORMATS.find(([, pattern]) => pattern.test(type))?.[0]
 }
 
+/** Opens a new file and removes its name. */
+async function openUnnamed(directory: string): Promise<FileHandle> {
+  const path = join(directory, `keyturn-upload-${randomUUID()}`)
+  const file = await open(path, 'wx+', 0o600).catch((cause: unknown) => {
+    throw noRoom(cause)
+  })
+  await unlink(path)
+  return file
+}
+
 async function write(
   c: Context<ApiEnv>,
-  path: string,
+  file: FileHandle,
   limit: number,
 ): Promise<{ readonly sha256: string; readonly bytes: number }> {
   const hash = createHash('sha256')
   let bytes = 0
-  if (Number(c.req.header('content-length') ?? 0) > limit) throw tooLarge(limit)
-  const file = await open(path, 'wx', 0o600).catch((cause: unknown) => {
-    throw noRoom(cause)
-  })
   try {
     for await (const chunk of (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
       bytes += chunk.length
@@ -89,8 +104,6 @@ async function write(
     throw new KeyturnError('MALFORMED_REQUEST', 'The body was cut off before its end. Send it again', {
       cause,
     })
-  } finally {
-    await file.close()
   }
   return { sha256: hash.digest('hex'), bytes }
 }
@@ -101,15 +114,11 @@ function tooLarge(limit: number): KeyturnError {
   })
 }
 
-function tooMany(): KeyturnError {
-  return new KeyturnError(
-    'RATE_LIMITED',
-    `${AT_ONCE} uploads of this key are under way. Send it when one has ended`,
-    {
-      retryable: true,
-      details: { limit: AT_ONCE, retry_after: RETRY_SECONDS },
-    },
-  )
+function tooMany(reason: string, most: number): KeyturnError {
+  return new KeyturnError('RATE_LIMITED', `${reason}. Send it when one has ended`, {
+    retryable: true,
+    details: { limit: most, retry_after: RETRY_SECONDS },
+  })
 }
 
 function noRoom(cause: unknown): KeyturnError {

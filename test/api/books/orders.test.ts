@@ -1,6 +1,12 @@
 /** The lifecycle mapping, uploads of orders, and the comparison of payments with orders. */
 
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Hono } from 'hono'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { ApiEnv } from '../../../api/context.js'
+import { spoolUpload } from '../../../api/middleware/spool-upload.js'
 import { PAGE } from '../../../db/books/reconciliation/checks/check.js'
 import { orders } from '../../../db/books/reconciliation/checks/orders.js'
 import { Findings } from '../../../domain/books/difference.js'
@@ -160,6 +166,42 @@ describe('an upload of orders', () => {
       headers: { 'Content-Type': 'text/csv' },
     })
     expect({ status, code: json.error.code }).toEqual({ status: 401, code: 'INVALID_SIGNATURE' })
+  })
+
+  test('keeps no file under a name, and takes a limited number at a time', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'keyturn-test-'))
+    const keys = ['a', 'a', 'a', ...'bcdefghi'.split('').flatMap((each) => [each, each])]
+    const app = new Hono<ApiEnv>()
+    let go = () => {}
+    const held = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    const factsOf = () => ({ upload: true }) as never
+    app.onError((error, c) => c.text(error.message, 500))
+    app.use((c, next) => {
+      c.set('apiKey', { id: c.req.header('x-key') } as never)
+      return next()
+    })
+    app.use(spoolUpload({ factsOf, limit: 100, directory }))
+    app.post('/', async (c) => {
+      await held
+      const upload = c.get('upload')
+      const read = await upload?.file.read({ buffer: Buffer.alloc(100), position: 0 })
+      return c.text(`${upload?.bytes} ${read?.buffer.toString('utf8', 0, read.bytesRead)}`)
+    })
+    const answers = keys.map(async (id) => {
+      const headers = { 'Content-Type': 'text/csv', 'x-key': id }
+      const answer = await app.request('/', { method: 'POST', body: 'text', headers })
+      return answer.text()
+    })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(await readdir(directory)).toEqual([])
+    go()
+    const texts = await Promise.all(answers)
+    expect(texts.filter((text) => text.includes('2 uploads of this key'))).toHaveLength(1)
+    expect(texts.filter((text) => text.includes('16 uploads are'))).toHaveLength(2)
+    expect(texts.filter((text) => text === '4 text')).toHaveLength(16)
+    await rm(directory, { recursive: true })
   })
 
   test('answers a repeated upload with the first answer', async () => {
