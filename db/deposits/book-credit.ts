@@ -5,7 +5,7 @@ import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
 import { appendAudit } from '../audit/append-audit.js'
-import { closeCauses } from '../books/exceptions/close-cause.js'
+import { closeCause } from '../books/exceptions/close-cause.js'
 import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
@@ -115,13 +115,9 @@ async function raiseUnattributed(tx: Transaction, network: Network, row: Deposit
   ])
 }
 
-/** Closes what a reorg had raised about a deposit that is credited again. */
+/** Closes what a reorg had raised about a deposit that is credited again. The sweeper closes a debt when it is paid. */
 async function closeReverted(tx: Transaction, row: DepositRow): Promise<void> {
   if (row.epoch === 0) return
-  const causes = [`reorged:${row.id}`, `debt:${row.id}:${row.epoch - 1}`]
   const evidence = { deposit_status: row.status, block_hash: row.block_hash }
-  await closeCauses(
-    tx,
-    causes.map((cause) => ({ merchantId: row.merchant_id, cause, evidence })),
-  )
+  await closeCause(tx, row.merchant_id, `reorged:${row.id}`, evidence)
 }

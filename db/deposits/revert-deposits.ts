@@ -216,14 +216,24 @@ async function raiseLost(
   return raiseExceptions(tx, [...owing, ...lost])
 }
 
-/** Returns an exception for each user whose available balance is below zero now. */
+/**
+ * Returns an exception for each user who owes something now: the available balance is below zero by more than disputes
+ * hold of it.
+ */
 async function debts(tx: Transaction, network: Network, rows: readonly DepositRow[]) {
   const credited = rows.filter((row) => row.user_reference !== null)
   if (credited.length === 0) return []
   const accounts = await tx<{ merchant_id: string; coin: string; owner: string; balance: bigint }[]>`
-    SELECT merchant_id, coin, owner, balance FROM ledger_accounts
-    WHERE network = ${network.name} AND kind = 'available' AND balance > 0
-      AND merchant_id = ANY (${credited.map((row) => row.merchant_id)}) AND owner = ANY (${credited.map(ownerOf)})`
+    SELECT account.merchant_id, account.coin, account.owner, account.balance
+    FROM ledger_accounts account
+    CROSS JOIN LATERAL (
+      SELECT coalesce(sum(hold.amount), 0) AS amount FROM exception_holds hold
+      WHERE hold.merchant_id = account.merchant_id AND hold.network = account.network AND hold.coin = account.coin
+        AND hold.owner = account.owner AND hold.released_at IS NULL
+    ) held
+    WHERE account.network = ${network.name} AND account.kind = 'available' AND account.balance > held.amount
+      AND account.merchant_id = ANY (${credited.map((row) => row.merchant_id)})
+      AND account.owner = ANY (${credited.map(ownerOf)})`
   return accounts.flatMap((account) => {
     const causes = credited.filter(
       (row) =>
@@ -239,7 +249,7 @@ async function debts(tx: Transaction, network: Network, rows: readonly DepositRo
         merchantId: account.merchant_id,
         kind: 'reorged' as const,
         detail: 'deposit.reverted_after_spend',
-        cause: `debt:${first.id}:${first.epoch}`,
+        cause: `debt:${network.name}:${account.coin}:${account.owner}`,
         severity: 'critical' as const,
         subject: { type: 'deposit', id: first.id },
         reason: 'The chain took back money that was spent already; the user owes it',

@@ -113,12 +113,13 @@ export async function followChanges(
   )
   const twice = await paidTwice(tx, changed)
   const late = await paidLate(tx, changed)
+  const waits = await usualWaits(tx, changed.map(({ row }) => row).filter(isAfterEnd))
   return raiseExceptions(
     tx,
     changed.flatMap(({ before, row }) => {
       const found = [
         reorged(before, row, causeOf(row.id)),
-        lateConfirmed(row),
+        lateConfirmed(row, waits.get(row.id) ?? 0),
         twice.has(row.id) ? null : wrongAmount(row, late.get(row.id) ?? 0n),
       ]
       return found.filter((each) => each !== null)
@@ -144,16 +145,39 @@ function reorged(
   }
 }
 
-/** A payment that was paid in time and confirmed after its end: an order may have been given up meanwhile. */
-function lateConfirmed(row: PaymentRow): NewException | null {
+function isAfterEnd({ status, confirmed_at: at, expires_at: end }: PaymentRow): boolean {
+  return status === 'confirmed' && at !== null && at > end
+}
+
+/** Returns, by payment, the milliseconds that the confirmations of its deposits usually take. */
+async function usualWaits(
+  tx: Transaction,
+  payments: readonly PaymentRow[],
+): Promise<ReadonlyMap<string, number>> {
+  if (payments.length === 0) return new Map()
+  const rows = await tx<{ payment_id: string; wait_ms: bigint }[]>`
+    SELECT deposit.payment_id, max(deposit.required_confirmations * coalesce(known.block_time_ms, 0))::bigint AS wait_ms
+    FROM deposits deposit
+    LEFT JOIN known_coins known ON known.network = deposit.network AND known.name = deposit.coin
+    WHERE deposit.payment_id = ANY (${payments.map((row) => row.id)})
+    GROUP BY deposit.payment_id`
+  return new Map(rows.map((row) => [row.payment_id, Number(row.wait_ms)]))
+}
+
+/**
+ * A payment that was paid in time and confirmed later after its end than confirmations usually take: an order may have
+ * been given up meanwhile.
+ */
+function lateConfirmed(row: PaymentRow, usualMs: number): NewException | null {
   const { confirmed_at: at, expires_at: end } = row
-  if (row.status !== 'confirmed' || row.reorged || at === null || at <= end) return null
+  if (!isAfterEnd(row) || row.reorged || at === null || at.getTime() <= end.getTime() + usualMs) return null
   return {
     ...sharedOf(row),
     kind: 'late_confirmed',
     cause: `late_confirmed:${row.id}`,
-    reason: 'This payment was paid in time, but it was confirmed only after its end',
-    expected: `before ${end.toISOString()}`,
+    reason:
+      'This payment was paid in time, but it was confirmed much later after its end than confirmations usually take',
+    expected: `before ${new Date(end.getTime() + usualMs).toISOString()}`,
     actual: at.toISOString(),
     evidence: { order_id: row.order_id, network: row.network, paid_at: row.paid_at?.toISOString() ?? null },
   }

@@ -73,17 +73,22 @@ describe('a payment', () => {
     ])
   })
 
-  test('that was paid in time and confirmed after its end is late confirmed', async () => {
+  test.each([
+    ['soon after its end is as agreed', '5 minutes', []],
+    ['long after its end is late confirmed', '2 hours', ['late_confirmed']],
+  ])('that was paid in time and confirmed %s', async (_, ago, kinds) => {
     const { address, payment_id: id } = await stage.open({ user_reference: `u${++users}` })
     stage.send(address, '1')
     await stage.look()
-    // The deposit was seen before the end, which is over now.
+    // The deposit was seen before the end, which is over now. Three blocks usually take half an hour.
     await stage.api.database.sql`
-      UPDATE payments SET created_at = created_at - interval '1 hour',
+      UPDATE deposits SET detected_at = detected_at - ${ago}::interval WHERE payment_id = ${id}`
+    await stage.api.database.sql`
+      UPDATE payments SET created_at = created_at - interval '3 hours',
         expires_at = (SELECT detected_at + interval '1 ms' FROM deposits WHERE payment_id = ${id}) WHERE id = ${id}`
     await stage.mine(4)
     expect((await stage.read(id)).status).toBe('confirmed')
-    expect(await stage.exceptions(id)).toEqual(['late_confirmed'])
+    expect(await stage.exceptions(id)).toEqual(kinds)
   })
 
   test('is paid twice again when a deposit that was gone comes back', async () => {

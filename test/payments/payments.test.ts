@@ -213,8 +213,8 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (name) => {
     stage.model.send(transaction)
     await stage.mine(DEEP + 1)
     expect(await stage.read(payment_id)).toMatchObject({ status: 'confirmed', flags: [] })
-    // Its end was over when the deposit came back.
-    expect(await stage.exceptions(payment_id)).toEqual(['late_confirmed'])
+    // Its end was over when the deposit came back, but for less time than confirmations usually take.
+    expect(await stage.exceptions(payment_id)).toEqual([])
   })
 
   test('keeps the flag of a reorg that took a confirmed payment back, and raises it', async () => {

@@ -141,6 +141,26 @@ const FINDERS: readonly ((sql: Queryable) => Promise<GoneCause[]>)[] = [
         AND payment.amount_detected - deposit.amount < greatest(1, payment.amount - payment.allowance)
       ORDER BY exception.id LIMIT ${BATCH}`,
     ),
+  // Debts that are paid. Who moves the account has it locked, and may be about to raise the same cause.
+  async (sql) =>
+    toGone(
+      await sql<Gone[]>`
+      SELECT exception.merchant_id, exception.cause,
+             jsonb_build_object('available', (-account.balance)::text, 'held', held.amount::text) AS evidence
+      FROM exceptions exception
+      JOIN ledger_accounts account
+        ON account.merchant_id = exception.merchant_id AND account.network = exception.evidence ->> 'network'
+        AND account.coin = exception.evidence ->> 'coin' AND account.owner = exception.user_reference
+        AND account.kind = 'available'
+      CROSS JOIN LATERAL (
+        SELECT coalesce(sum(hold.amount), 0) AS amount FROM exception_holds hold
+        WHERE hold.merchant_id = account.merchant_id AND hold.network = account.network AND hold.coin = account.coin
+          AND hold.owner = account.owner AND hold.released_at IS NULL
+      ) held
+      WHERE exception.kind = 'reorged' AND exception.status <> 'resolved'
+        AND exception.detail = 'deposit.reverted_after_spend' AND account.balance <= held.amount
+      ORDER BY exception.id LIMIT ${BATCH} FOR NO KEY UPDATE OF account SKIP LOCKED`,
+    ),
 ]
 
 function toGone(rows: readonly Gone[]): GoneCause[] {

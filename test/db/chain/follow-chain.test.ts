@@ -5,6 +5,7 @@ import { advanceChain } from '../../../activities/chain/advance-chain.js'
 import { findOvertaken } from '../../../activities/chain/find-overtaken.js'
 import { lookAtMempool } from '../../../activities/chain/look-at-mempool.js'
 import type { EvmAdapter } from '../../../chains/adapter.js'
+import { closeGoneCauses } from '../../../db/books/exceptions/close-gone-causes.js'
 import { postJournal } from '../../../db/books/ledger/post-journal.js'
 import { pruneBlocks } from '../../../db/chain/prune-blocks.js'
 import { readCursor } from '../../../db/networks/chain-cursor.js'
@@ -664,6 +665,44 @@ describe('reorgs', () => {
       user_reference: 'alice',
       available: '-0.00045',
     })
+  })
+
+  test('keeps the exception about a debt until all of it is there again', async () => {
+    const { sql, model, adapter, merchant, alice, to } = await setup()
+    const payments = [model.pay(to(50_000n)), model.pay(to(40_000n))]
+    for (let block = 0; block < 3; block++) model.mine()
+    await scan(sql, adapter)
+    await settle(sql)
+    const asset = { network: 'bitcoin', coin: 'btc' } as const
+    await sql.begin((tx) =>
+      postJournal(tx, {
+        merchantId: merchant.id,
+        idempotencyKey: 'spent',
+        type: 'withdrawal.settled',
+        reference: 'withdrawal',
+        entries: [
+          { ...asset, kind: 'available', owner: 'alice', amount: 80_000n },
+          { ...asset, kind: 'chain', owner: alice.id, amount: -80_000n },
+        ],
+      }),
+    )
+    model.orphan(3)
+    for (let block = 0; block < 4; block++) model.mine([])
+    await scan(sql, adapter)
+    const statuses = async () =>
+      (await sql`SELECT status FROM exceptions WHERE detail = 'deposit.reverted_after_spend'`).map(
+        (row) => row.status,
+      )
+    for (const [index, payment] of payments.entries()) {
+      expect(await statuses()).toEqual(['open'])
+      model.mine([payment])
+      for (let block = 0; block < 3; block++) model.mine([])
+      await scan(sql, adapter)
+      await settle(sql)
+      expect(await ledger(sql, 'available', 'alice')).toBe(index === 0 ? -30_000n : 10_000n)
+      await closeGoneCauses(sql)
+    }
+    expect(await statuses()).toEqual(['resolved'])
   })
 
   test('asks few questions for a reorg of any depth', async () => {
