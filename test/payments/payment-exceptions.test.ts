@@ -138,7 +138,7 @@ describe('a payment', () => {
     await stage.look()
     await stage.mine(4)
     expect(await stage.read(id)).toMatchObject({ status: 'confirmed', amount_detected: '2' })
-    expect(await stage.exceptions(id)).toEqual(['late', 'late_confirmed'])
+    expect(await stage.exceptions(id)).toEqual(['late'])
   })
 
   test('whose payer replaces a transaction is not paid twice', async () => {
