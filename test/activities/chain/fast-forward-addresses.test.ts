@@ -138,6 +138,7 @@ test('issues no address twice after a restored backup, and credits transfers to 
   const raised = await sql`SELECT data FROM events WHERE type = 'exception.raised'`
   expect(raised.map((each) => (each as { data: unknown }).data)).toMatchObject([
     { kind: 'address.indexes_skipped', network: 'bitcoin', from_index: 1, to_index: 40 },
+    { kind: 'unattributed', network: 'bitcoin', amount: '0.000007' },
   ])
   // They belong to no user, so the merchant's list of its users' addresses leaves them out.
   const slice = { take: 100, offset: 0, before: null }
