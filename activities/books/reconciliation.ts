@@ -12,7 +12,7 @@ import {
   touchRun,
 } from '../../db/books/reconciliation/move-run.js'
 import { raiseDifferences } from '../../db/books/reconciliation/raise-differences.js'
-import { findOpenRun, listKeyNetworks } from '../../db/books/reconciliation/read-run.js'
+import { findOpenRun, listHeldNetworks, listKeyNetworks } from '../../db/books/reconciliation/read-run.js'
 import { runCheck } from '../../db/books/reconciliation/run-check.js'
 import type { ReconciliationRow } from '../../db/books/reconciliation/run-row.js'
 import { markRunStarted } from '../../db/books/reconciliation/run-start.js'
@@ -88,17 +88,19 @@ export function createReconciliationActivities({
       const run = await claimRun(sql, id)
       if (run === null) return { kind: 'ended' }
       if (run === 'busy') return { kind: 'busy' }
-      const kept = await listKeyNetworks(sql, run.merchant_id)
-      const compared = kept.filter(
-        (name) => networks.has(name) && (run.networks === null || run.networks.includes(name)),
-      )
+      const compared = await networksOfRun(sql, networks, run)
       return { kind: 'planned', checks: await planChecks(sql, id, checksOf(run, compared)) }
     },
     async makeCheck(id, name) {
       const run = await findOpenRun(sql, id)
       if (!run) return
       const { cancellationSignal: signal } = Context.current()
-      const network = networks.get(networkOfCheck(name) ?? '')
+      const asked = networkOfCheck(name)
+      const network = networks.get(asked ?? '')
+      if (asked !== null && !(network && (await listKeyNetworks(sql, run.merchant_id)).includes(asked))) {
+        await failCheck(sql, id, name, notCompared(asked, network !== undefined))
+        return
+      }
       if (network) {
         const onProgress = createProgress((done) => touchRun(sql, id, chainCheck(network.name), done))
         const atBlock = run.at_block === null ? null : Number(run.at_block)
@@ -136,6 +138,30 @@ export function createReconciliationActivities({
         code: 'INTERNAL_ERROR',
         message: 'The reconciliation could not be made. Start another one',
       }),
+  }
+}
+
+/**
+ * Returns the networks of which the run has a check: those that were asked for, or those of the merchant's keys. One
+ * that cannot be compared has a check too, which fails, if it was asked for or the books hold something there.
+ */
+async function networksOfRun(
+  sql: Sql,
+  networks: Networks,
+  run: ReconciliationRow,
+): Promise<readonly string[]> {
+  if (run.networks !== null) return [...run.networks].sort()
+  const kept = await listKeyNetworks(sql, run.merchant_id)
+  const held = await listHeldNetworks(sql, run.merchant_id)
+  return [...kept.filter((name) => networks.has(name)), ...held.filter((name) => !networks.has(name))]
+}
+
+function notCompared(network: string, configured: boolean): { code: string; message: string } {
+  return {
+    code: 'NETWORK_NOT_COMPARED',
+    message: configured
+      ? `${network} was not compared, because the merchant has no keys of it`
+      : `${network} was not compared, because this installation does not serve it`,
   }
 }
 

@@ -48,6 +48,14 @@ export async function listKeyNetworks(sql: Queryable, merchantId: string): Promi
   return rows.map(({ network }) => network)
 }
 
+/** Returns the networks on which a merchant's accounts of the chain hold something. */
+export async function listHeldNetworks(sql: Queryable, merchantId: string): Promise<string[]> {
+  const rows = await sql<{ network: string }[]>`
+    SELECT DISTINCT network FROM ledger_accounts
+    WHERE merchant_id = ${merchantId} AND kind = 'chain' AND balance <> 0 ORDER BY network`
+  return rows.map(({ network }) => network)
+}
+
 /** Lists the runs of a merchant, newest first, without what their checks found. */
 export async function listRuns(sql: Queryable, merchantId: string, slice: Slice) {
   const rows = await sql<ReconciliationRow[]>`

@@ -1,6 +1,6 @@
 /** Runs of the reconciliation through the API. */
 
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { postJournal } from '../../../db/books/ledger/post-journal.js'
 import { INTERNAL_CHECKS } from '../../../domain/books/difference.js'
 import { finishRun } from '../../stage/reconcile.js'
@@ -87,9 +87,37 @@ test('shows the first differences of a check and pages all of them', async () =>
 
 test('leaves out what concerns other networks than those of the run', async () => {
   await tamper(1)
-  const { json } = await start({ networks: ['ethereum'] })
+  const { json } = await start({ scope: ['orders', 'internal'], networks: ['ethereum'] })
   await finish(json.data.id)
   expect((await get(`/reconciliation/runs/${json.data.id}`)).json.data.status).toBe('clean')
+})
+
+describe('fails, and is not clean, without a comparison of', () => {
+  const failed = { status: 'failed', failure: { code: 'NETWORK_NOT_COMPARED' }, blocks: [] }
+
+  test('a network that was asked for and has no keys', async () => {
+    const { json } = await start({ scope: ['chain'], networks: ['ethereum'] })
+    await finish(json.data.id)
+    expect((await get(`/reconciliation/runs/${json.data.id}`)).json.data).toMatchObject(failed)
+  })
+
+  test('a network that holds money and has left the configuration', async () => {
+    const entry = { network: 'bitcoin', coin: 'btc' }
+    await postJournal(api.database.sql, {
+      merchantId,
+      idempotencyKey: 'held',
+      type: 'test.credited',
+      reference: 'held',
+      entries: [
+        { ...entry, kind: 'chain', owner: 'a', amount: 5n },
+        { ...entry, kind: 'available', owner: 'user', amount: -5n },
+      ],
+    })
+    const { json } = await start({ scope: ['chain'] })
+    const left = new Map([...api.dependencies.networks].filter(([name]) => name !== 'bitcoin'))
+    await finishRun(api.database.sql, left, json.data.id)
+    expect((await get(`/reconciliation/runs/${json.data.id}`)).json.data).toMatchObject(failed)
+  })
 })
 
 test('needs exactly one network for a height', async () => {
