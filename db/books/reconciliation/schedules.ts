@@ -3,6 +3,7 @@
 import { RECONCILIATION_SCOPES } from '../../../domain/books/difference.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { inTransaction, type Queryable, type Sql } from '../../connect.js'
+import { OPERATOR } from '../../merchants/operator.js'
 import { notPutOff } from '../../operations/sweep-failures.js'
 import type { ReconciliationRow } from './run-row.js'
 import { type ReconciliationStart, toReconciliationStart } from './run-start.js'
@@ -20,7 +21,7 @@ export async function unscheduledMerchants(sql: Queryable, intervalMs: number): 
   const rows = await sql<{ id: string }[]>`
     SELECT merchant.id FROM merchants merchant
     LEFT JOIN reconciliation_schedules schedule ON schedule.merchant_id = merchant.id
-    WHERE merchant.status = 'active'
+    WHERE merchant.status = 'active' AND merchant.id <> ${OPERATOR}
       AND CASE WHEN schedule.merchant_id IS NULL THEN ${intervalMs} > 0 ELSE
             schedule.interval_ms <> ${intervalMs}
             OR ${intervalMs} > 0 AND schedule.checked_at < clock_timestamp() - ${CHECK_MS} * interval '1 millisecond' END
