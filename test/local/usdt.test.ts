@@ -53,6 +53,12 @@ test('lets only the owner mint and blacklist', async () => {
     }),
   ).rejects.toThrow('not the owner')
   const address = usdt.address
-  await owner.wallet.writeContract({ address, abi: USDT_ABI, functionName: 'addBlackList', args: [STRANGER] })
+  const hash = await owner.wallet.writeContract({
+    address,
+    abi: USDT_ABI,
+    functionName: 'addBlackList',
+    args: [STRANGER],
+  })
+  await owner.reader.waitForTransactionReceipt({ hash, pollingInterval: 20 })
   await expect(usdt.transfer(STRANGER, 1n)).rejects.toThrow('blacklisted')
 })

@@ -7,11 +7,11 @@ import type { TestAnvil } from './anvil.js'
 export interface TestUsdt {
   readonly address: Address
   /**
-   * Mints base units (6 decimals). On a chain with manual mining, the test must mine a block. @returns
-   * Transaction hash.
+   * Mints base units (6 decimals). The block is mined when this returns, but on a chain with manual mining the
+   * test must mine it. @returns Transaction hash.
    */
   mint(to: Address, amount: bigint): Promise<`0x${string}`>
-  /** Transfers base units from the faucet. @returns Transaction hash. */
+  /** Transfers base units from the faucet, mined like `mint`. @returns Transaction hash. */
   transfer(to: Address, amount: bigint): Promise<`0x${string}`>
   balanceOf(account: Address): Promise<bigint>
 }
@@ -35,8 +35,13 @@ export async function testUsdt(anvil: TestAnvil): Promise<TestUsdt> {
   }
   const address = await deployed
   const { wallet, reader } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
-  const write = (functionName: 'mint' | 'transfer', to: Address, amount: bigint) =>
-    wallet.writeContract({ address, abi: USDT_ABI, functionName, args: [to, amount] })
+  const write = async (functionName: 'mint' | 'transfer', to: Address, amount: bigint) => {
+    const hash = await wallet.writeContract({ address, abi: USDT_ABI, functionName, args: [to, amount] })
+    // Anvil answers with the hash and mines the block a moment later.
+    if (await anvil.call('anvil_getAutomine'))
+      await reader.waitForTransactionReceipt({ hash, pollingInterval: 20 })
+    return hash
+  }
   return {
     address,
     mint: (to, amount) => write('mint', to, amount),
