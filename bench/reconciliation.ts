@@ -94,7 +94,7 @@ async function send(sql: Sql, pool: Pool, merchantId: string, orders: number): P
   const path = '/api/v1/reconciliation/orders'
   const lines = Array.from(
     { length: orders },
-    (_, at) => `order-${at + 1},bitcoin,btc,0.5,confirmed,2026-11-01T10:00:00Z\n`,
+    (_, at) => `order-${at + 1},bitcoin,btc,0.5,confirmed,2024-11-01T10:00:00Z\n`,
   )
   const file = Buffer.from(`order_id,network,coin,amount,state,at\n${lines.join('')}`)
   const signed = signRequest({ apiKey: key.id, apiSecret: key.secret, method: 'POST', path, body: file })

@@ -138,6 +138,7 @@ async function storeFile(
   const uploadId = await beginUpload(tx, merchantId)
   const mapping = await readMapping(tx, merchantId)
   const gates = new Set(mapping?.gates.map(({ gate }) => gate))
+  const now = new Date()
   const rejected: RejectedLine[] = []
   let accepted = 0
   let rejectedCount = 0
@@ -155,7 +156,7 @@ async function storeFile(
   }
   for await (const lines of readUploadedFile(given, FILE_COLUMNS)) {
     for (const { line, fields } of lines) {
-      const order = typeof fields === 'string' ? fields : readOrderLine(fields, networks, gates)
+      const order = typeof fields === 'string' ? fields : readOrderLine(fields, networks, gates, now)
       if (typeof order === 'string') reject(line, order)
       else waiting.push({ line, order })
     }

@@ -103,8 +103,11 @@ function checkHead(cells: readonly string[], { columns, required }: FileColumns)
 function jsonLines(mostLength: number): LineReader {
   let rest = ''
   let line = 0
+  const tooLong = (number: number) =>
+    refused(`Line ${number} of the file is longer than ${mostLength} characters`)
   const take = (text: string): FileLine[] => {
     line++
+    if (text.length > mostLength) throw tooLong(line)
     const trimmed = text.trim()
     return trimmed === '' ? [] : [{ line, fields: parseLine(trimmed) }]
   }
@@ -112,9 +115,9 @@ function jsonLines(mostLength: number): LineReader {
     push: (text) => {
       const parts = (rest + text).split('\n')
       rest = parts.pop() ?? ''
-      if (rest.length > mostLength)
-        throw refused(`Line ${line + parts.length + 1} of the file is longer than ${mostLength} characters`)
-      return parts.flatMap(take)
+      const lines = parts.flatMap(take)
+      if (rest.length > mostLength) throw tooLong(line + 1)
+      return lines
     },
     end: () => take(rest),
   }

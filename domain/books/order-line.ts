@@ -37,18 +37,22 @@ export interface OrderLine {
 const CONTROL = /[\p{Cc}\p{Surrogate}]/u
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/
 const MOST_LENGTH = 255
+/** Milliseconds that an order may lie ahead of our clock: another clock, or a time zone that was left out. */
+const MOST_AHEAD_MS = 86_400_000
 
 /**
  * Reads the fields of a line.
  *
  * @param fields - Texts by column. An empty text is none.
  * @param gates - Names of the gates of the merchant's mapping.
+ * @param now - Time of the upload. An order whose time lies far ahead would never be late.
  * @returns The order, or the reason why it is none.
  */
 export function readOrderLine(
   fields: Readonly<Record<string, unknown>>,
   networks: Networks,
   gates: ReadonlySet<string>,
+  now: Date,
 ): OrderLine | string {
   for (const [name, value] of Object.entries(fields)) {
     if (!(ORDER_COLUMNS as readonly string[]).includes(name))
@@ -66,8 +70,8 @@ export function readOrderLine(
   const amount = readAmount(text('amount'), coin.decimals)
   if (typeof amount === 'string') return amount
   if (!gates.has(text('state'))) return `state "${text('state')}" is no gate of the lifecycle mapping`
-  const at = new Date(text('at'))
-  if (!INSTANT.test(text('at')) || Number.isNaN(at.getTime())) return 'at must be an instant in ISO 8601'
+  const at = readInstant(text('at'), now)
+  if (typeof at === 'string') return at
   return {
     orderId: text('order_id'),
     paymentId: text('payment_id'),
@@ -78,6 +82,18 @@ export function readOrderLine(
     state: text('state'),
     at,
   }
+}
+
+function readInstant(text: string, now: Date): Date | string {
+  const at = new Date(text)
+  if (!INSTANT.test(text) || Number.isNaN(at.getTime())) return 'at must be an instant in ISO 8601'
+  // JavaScript reads 31 February as 3 March, and 24:00 as the next day.
+  const local = text.slice(0, 'YYYY-MM-DDTHH:MM'.length)
+  if (!new Date(`${local}Z`).toISOString().startsWith(local))
+    return 'at is a day or an hour that does not exist'
+  if (at.getTime() < 0) return 'at is before 1970'
+  if (at.getTime() - now.getTime() > MOST_AHEAD_MS) return 'at is more than a day in the future'
+  return at
 }
 
 function readCoin(networks: Networks, network: string, coin: string): Coin | string {

@@ -54,6 +54,7 @@ export class CsvReader {
       if (at === this.#rest.length) break
       const record = this.#read(at, isEnd)
       if (record === null) break
+      if (record.end - at > this.mostLength) throw this.#tooLong()
       if (record.cells.length > 1 || record.cells[0] !== '') {
         records.push({ line: this.#line, cells: record.cells })
       }
@@ -61,9 +62,12 @@ export class CsvReader {
       at = record.end
     }
     this.#rest = this.#rest.slice(at)
-    if (this.#rest.length > this.mostLength)
-      throw new CsvError(this.#line, `is longer than ${this.mostLength} characters`)
+    if (this.#rest.length > this.mostLength) throw this.#tooLong()
     return records
+  }
+
+  #tooLong(): CsvError {
+    return new CsvError(this.#line, `is longer than ${this.mostLength} characters`)
   }
 
   /** Reads the line at an index. Returns `null` where its end is not there yet. */

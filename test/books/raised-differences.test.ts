@@ -104,7 +104,7 @@ test('raises an order mismatch, and closes it when the merchant corrects the ord
   stage.send(payment.address, '1')
   await stage.mine(4)
   await map('1h')
-  await upload(`m-1,${payment.payment_id},bitcoin,btc,2,shipped,2026-11-01T10:00:00Z`)
+  await upload(`m-1,${payment.payment_id},bitcoin,btc,2,shipped,2024-11-01T10:00:00Z`)
   await run('orders')
   await run('orders')
   expect(await exceptions('order_mismatch')).toMatchObject([
@@ -118,7 +118,7 @@ test('raises an order mismatch, and closes it when the merchant corrects the ord
       evidence: { field: 'amount', order_id: 'm-1' },
     },
   ])
-  await upload(`m-1,${payment.payment_id},bitcoin,btc,1,shipped,2026-11-01T10:00:00Z`)
+  await upload(`m-1,${payment.payment_id},bitcoin,btc,1,shipped,2024-11-01T10:00:00Z`)
   await run('orders')
   expect(await exceptions('order_mismatch')).toMatchObject([{ status: 'resolved' }])
 })
@@ -144,7 +144,7 @@ test('raises one exception for a payment that both checks find, and closes it wi
 test('raises what is stuck where an order claims more than a payment without money', async () => {
   const payment = await stage.open({ order_id: 's-1' })
   await map('1ms')
-  await upload(`s-1,,bitcoin,btc,1,shipped,2026-11-01T10:00:00Z`)
+  await upload(`s-1,,bitcoin,btc,1,shipped,2024-11-01T10:00:00Z`)
   await run('orders')
   expect(await exceptions('stuck')).toMatchObject([
     {

@@ -39,7 +39,7 @@ const upload = (body: string, type = 'text/csv', headers: Record<string, string>
     headers: { 'Content-Type': type, ...headers },
   })
 const csv = (...lines: string[]) => [HEAD, ...lines, ''].join('\r\n')
-const AT = '2026-11-01T10:00:00Z'
+const AT = '2024-11-01T10:00:00Z'
 const gate = (name: string, satisfied_by: string[], stuck_after = '15m') => ({
   gate: name,
   satisfied_by,
