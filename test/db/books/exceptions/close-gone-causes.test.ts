@@ -103,3 +103,27 @@ test('passes over what another transaction holds, and closes it afterwards', asy
   })
   expect(await closeGoneCauses(sql)).toBe(1)
 }, 10_000)
+
+test('closes those of a merchant while another one has more at work than a sweep takes', async () => {
+  const { sql } = database
+  await sql`INSERT INTO merchants (id, name) VALUES ('m2', 'Busy shop'), ('m3', 'Other shop')`
+  const insert = (merchant: string, first: number, last: number) => sql`
+    INSERT INTO exceptions (id, merchant_id, kind, detail, cause, severity, reason, subject_type, subject_id, history, due_at,
+                            created_at, updated_at)
+    SELECT ${`exc_${merchant}_`} || lpad(number::text, 4, '0'), ${merchant}, 'stuck', 'withdrawal.stuck', 'stuck:' || number,
+           'high', 'It waits', 'withdrawal', 'withdrawal_' || number, '[]', now(), now(), now()
+    FROM generate_series(${first}::integer, ${last}::integer) AS number`
+  await insert('m2', 1, 600)
+  await insert('m3', 1, 2)
+  const open = async (merchant: string) =>
+    (await sql`SELECT FROM exceptions WHERE merchant_id = ${merchant} AND status <> 'resolved'`).length
+  await inTransaction(sql, async (tx) => {
+    // An upload of the busy merchant works on all of its exceptions.
+    await tx`SELECT FROM exceptions WHERE merchant_id = 'm2' FOR UPDATE`
+    expect(await closeGoneCauses(sql)).toBe(2)
+  })
+  expect([await open('m2'), await open('m3')]).toEqual([600, 0])
+  await insert('m3', 3, 4)
+  expect(await closeGoneCauses(sql)).toBe(500)
+  expect([await open('m2'), await open('m3')]).toEqual([102, 0])
+}, 30_000)
