@@ -3,6 +3,7 @@
 import { purgeNonces } from '../../db/access/purge-nonces.js'
 import { purgeRequests } from '../../db/access/purge-requests.js'
 import { closeGoneCauses } from '../../db/books/exceptions/close-gone-causes.js'
+import { raiseOverdue } from '../../db/books/reconciliation/raise-overdue.js'
 import { purgeCashierSessions } from '../../db/cashier/purge-sessions.js'
 import { settleReplays } from '../../db/events/replays/settle-replay.js'
 import { resumeStalledDeliveries } from '../../db/events/webhooks/resume-stalled-deliveries.js'
@@ -164,6 +165,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
         return 0
       })
       await attempt('exceptions', () => closeGoneCauses(sql))
+      await attempt('overdue payments', () => raiseOverdue(sql, networks))
       await attempt('results of replays', () => settleReplays(sql))
       await attempt('nonces', () => purgeNonces(sql))
       const { exportRetentionMs } = dependencies

@@ -35,12 +35,12 @@ export const DEFAULT_MAPPING: LifecycleMapping = {
 }
 
 /**
- * Returns the milliseconds after which a payment that was seen, and is not credited, is stuck: those of the first
- * gate that only a credited payment fulfils. `null` if there is no such gate.
+ * Returns the milliseconds after which a payment that was seen, and is not credited, is late: those of the first
+ * gate that only a credited payment fulfils. Without such a gate it is a day, so that no mapping ends the check.
  */
-export function creditDueMs({ gates }: LifecycleMapping): number | null {
+export function creditDueMs({ gates }: LifecycleMapping): number {
   const gate = gates.find(
     ({ satisfied_by }) => satisfied_by.includes('confirmed') && !satisfied_by.includes('paid'),
   )
-  return gate?.stuck_ms ?? null
+  return gate?.stuck_ms ?? DAY.stuck_ms
 }

@@ -1,6 +1,8 @@
 /** What a reconciliation finds raises an exception once a cause, and a later run closes what is gone. */
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { closeGoneCauses } from '../../db/books/exceptions/close-gone-causes.js'
+import { raiseOverdue } from '../../db/books/reconciliation/raise-overdue.js'
 import { inTransaction } from '../../db/connect.js'
 import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
 import { reconcile } from '../stage/reconcile.js'
@@ -155,3 +157,79 @@ test('raises what is stuck where an order claims more than a payment without mon
     },
   ])
 })
+
+const overdue = () => raiseOverdue(sql(), stage.api.dependencies.networks)
+const of = async (kind: string, paymentId: string) =>
+  (await exceptions(kind)).filter((each) => each.payment_id === paymentId)
+
+test('raises a late credit by the time of its gate without a run, once with the runs, and closes it', async () => {
+  const payment = await stage.open({ order_id: 'w-1' })
+  stage.send(payment.address, '1')
+  await stage.look()
+  await map('1h')
+  expect(await overdue()).toBe(0)
+  await map('1ms')
+  expect(await overdue()).toBe(1)
+  expect(await of('paid_not_confirmed', payment.payment_id)).toMatchObject([
+    {
+      status: 'open',
+      actual: 'paid',
+      expected: 'confirmed',
+      evidence: { check: 'lifecycle', network: 'bitcoin' },
+    },
+  ])
+  expect(await overdue()).toBe(0)
+  await run('orders')
+  expect(await of('paid_not_confirmed', payment.payment_id)).toHaveLength(1)
+  await stage.mine(4)
+  await closeGoneCauses(sql())
+  expect(await of('paid_not_confirmed', payment.payment_id)).toMatchObject([{ status: 'resolved' }])
+  expect(await overdue()).toBe(0)
+})
+
+test('raises a late credit after a day where no gate asks for the credit', async () => {
+  await stage.api.call({
+    method: 'PUT',
+    path: '/api/v1/lifecycle-mapping',
+    body: { gates: [{ gate: 'shipped', satisfied_by: ['paid', 'confirmed'], stuck_after: '1ms' }] },
+  })
+  const payment = await stage.open({ order_id: 'w-2' })
+  stage.send(payment.address, '1')
+  await stage.look()
+  const age = (hours: number) =>
+    sql()`UPDATE payments SET paid_at = now() - ${hours} * interval '1 hour' WHERE id = ${payment.payment_id}`
+  await age(23)
+  expect(await overdue()).toBe(0)
+  expect((await run('orders')).checks).toMatchObject([{ ok: true }, { name: 'lifecycle', ok: true }])
+  await age(25)
+  expect((await run('orders')).checks).toMatchObject([{ ok: true }, { name: 'lifecycle', ok: false }])
+  await sql()`DELETE FROM exceptions WHERE payment_id = ${payment.payment_id}`
+  expect(await overdue()).toBe(1)
+  expect(await of('paid_not_confirmed', payment.payment_id)).toMatchObject([{ status: 'open' }])
+  await stage.mine(4)
+})
+
+test.each(['named', 'unnamed'])(
+  'raises a stuck order whose payment is %s by its gate, and closes it',
+  async (by) => {
+    const id = `w-${by}`
+    const payment = await stage.open({ order_id: id })
+    await map('1h')
+    await upload(
+      `${id},${by === 'named' ? payment.payment_id : ''},bitcoin,btc,1,shipped,${new Date().toISOString()}`,
+    )
+    expect(await overdue()).toBe(0)
+    await map('1ms')
+    expect(await overdue()).toBe(1)
+    const raised = { subject: `order ${id}`, expected: 'shipped (confirmed)', actual: 'pending' }
+    expect(await of('stuck', payment.payment_id)).toMatchObject([{ ...raised, status: 'open' }])
+    expect(await overdue()).toBe(0)
+    await run('orders')
+    await closeGoneCauses(sql())
+    expect(await of('stuck', payment.payment_id)).toMatchObject([{ ...raised, status: 'open' }])
+    stage.send(payment.address, '1')
+    await stage.mine(4)
+    await closeGoneCauses(sql())
+    expect(await of('stuck', payment.payment_id)).toMatchObject([{ status: 'resolved' }])
+  },
+)

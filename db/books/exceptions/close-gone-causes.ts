@@ -124,6 +124,16 @@ const FINDERS: readonly Finder[] = [
     SELECT exception.id, exception.merchant_id, exception.cause, jsonb_build_object('payment_status', payment.status) AS evidence
     FROM exceptions exception JOIN payments payment ON payment.id = exception.payment_id
     WHERE exception.kind = 'paid_not_confirmed' AND ${standing} AND payment.status <> 'paid'`,
+  // Orders whose payment has its money after all, while no other payment of theirs waits for it.
+  (sql, standing) => sql`
+    SELECT exception.id, exception.merchant_id, exception.cause, jsonb_build_object('payment_status', payment.status) AS evidence
+    FROM exceptions exception JOIN payments payment ON payment.id = exception.payment_id
+    WHERE exception.kind = 'stuck' AND ${standing} AND exception.subject_type = 'order'
+      AND payment.status IN ('paid', 'confirmed')
+      AND NOT EXISTS (
+        SELECT FROM payments other
+        WHERE other.merchant_id = exception.merchant_id AND other.order_id = exception.subject_id
+          AND other.status = 'pending')`,
   // Deposits whose transaction another one replaced, so that they never were.
   (sql, standing) => sql`
     SELECT exception.id, exception.merchant_id, exception.cause,

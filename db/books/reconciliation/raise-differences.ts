@@ -40,7 +40,7 @@ export async function raiseDifferences(sql: Sql, run: Run, name: string): Promis
     await inTransaction(sql, async (tx) => {
       const raised = await raiseExceptions(
         tx,
-        rows.map((row) => toException(run, name, row)),
+        rows.map((row) => toException(run.merchant_id, { run_id: run.id, check: name }, row)),
       )
       await appendEvents(tx, raised)
     })
@@ -52,10 +52,15 @@ export async function raiseDifferences(sql: Sql, run: Run, name: string): Promis
   await sql`UPDATE reconciliation_checks SET raised = true WHERE run_id = ${run.id} AND name = ${name}`
 }
 
-function toException(run: Run, name: string, { data, about }: Row): NewException {
+/** Returns the exception of a difference. @param source - What found it, for the evidence. */
+export function toException(
+  merchantId: string,
+  source: { readonly run_id?: string; readonly check: string },
+  { data, about }: { readonly data: Difference; readonly about: DifferenceAbout },
+): NewException {
   const { subject, expected, actual, reason, network, coin, field, ...more } = data
   return {
-    merchantId: run.merchant_id,
+    merchantId,
     kind: about.kind,
     cause: about.cause,
     subject,
@@ -65,8 +70,7 @@ function toException(run: Run, name: string, { data, about }: Row): NewException
     paymentId: about.payment_id ?? null,
     userReference: about.user_reference ?? null,
     evidence: {
-      run_id: run.id,
-      check: name,
+      ...source,
       network,
       coin,
       ...(field === undefined ? {} : { field }),

@@ -1,8 +1,9 @@
 /** Checks that every order of the merchant has its payments, with the same coin, sum, user and state. */
 
+import type { PendingQuery, Row } from 'postgres'
 import type { DifferenceAbout, Findings } from '../../../../domain/books/difference.js'
 import type { PaymentStatus } from '../../../../domain/payments/payment-status.js'
-import { iso, json, type Transaction } from '../../../connect.js'
+import { iso, json, type Queryable, type Transaction } from '../../../connect.js'
 import { type MappingVersion, readMapping } from '../../orders/lifecycle-mapping.js'
 import { type BooksCheck, type CheckContext, eachPage, PAGE, type Page } from './check.js'
 
@@ -56,9 +57,10 @@ export const orders: BooksCheck = {
     const mapping = await readMapping(tx, context.merchantId)
     if (!mapping) throw new Error('There is no lifecycle mapping')
     const take = (line: Line) => compare(line, mapping, context, findings)
-    const gates = json(tx, Object.fromEntries(mapping.gates.map((gate) => [gate.gate, gate.satisfied_by])))
-    yield* eachPage(['', ''], (after) => namedPage(tx, context.merchantId, gates, after), take)
-    yield* eachPage('', (after) => unnamedPage(tx, context.merchantId, gates, after), take)
+    const gates = gatesOf(tx, mapping)
+    const all = tx``
+    yield* eachPage(['', ''], (after) => namedPage(tx, context.merchantId, gates, after, all), take)
+    yield* eachPage('', (after) => unnamedPage(tx, context.merchantId, gates, after, all), take)
     if (mapping.orders !== 'complete') return
     yield* eachPage(
       '',
@@ -68,26 +70,58 @@ export const orders: BooksCheck = {
   },
 }
 
+/**
+ * Compares some orders of a merchant, with every line that has them.
+ *
+ * @param ids - Ids of orders. At most as many as a page has.
+ */
+export async function compareOrders(
+  sql: Queryable,
+  context: Pick<CheckContext, 'merchantId' | 'amount'>,
+  ids: readonly string[],
+  findings: Findings,
+): Promise<void> {
+  const { merchantId } = context
+  const mapping = await readMapping(sql, merchantId)
+  if (!mapping) throw new Error('There is no lifecycle mapping')
+  const gates = gatesOf(sql, mapping)
+  const only = sql`AND order_id = ANY (${[...ids]})`
+  const take = (line: Line) => compare(line, mapping, context, findings)
+  for await (const _ of eachPage(['', ''], (after) => namedPage(sql, merchantId, gates, after, only), take)) {
+    // Every page is taken.
+  }
+  for await (const _ of eachPage('', (after) => unnamedPage(sql, merchantId, gates, after, only), take)) {
+    // Every page is taken.
+  }
+}
+
+/** Statuses that fulfil each gate, by its name. */
+function gatesOf(sql: Queryable, { gates }: MappingVersion) {
+  return json(sql, Object.fromEntries(gates.map((gate) => [gate.gate, gate.satisfied_by])))
+}
+
 type Gates = ReturnType<typeof json>
+/** Condition on lines, which begins with AND. */
+type Condition = PendingQuery<Row[]>
 
 /**
  * What a payment is worth to its orders: the requested amount, and of an open payment what was credited or seen.
  * Null before an open payment has money.
  */
-function worth(tx: Transaction) {
+function worth(tx: Queryable) {
   return tx`coalesce(payment.amount, CASE WHEN payment.amount_confirmed > 0
     THEN payment.amount_confirmed ELSE nullif(payment.amount_detected, 0) END)`
 }
 
 /** Holds where no other line of the same order names a payment, for a line that names none. */
-function unreplaced(tx: Transaction, merchantId: string) {
+function unreplaced(tx: Queryable, merchantId: string) {
   return tx`NOT EXISTS (
     SELECT FROM merchant_orders other
     WHERE other.merchant_id = ${merchantId} AND other.order_id = line.order_id AND other.payment_id > '')`
 }
 
 /** Reads the lines that name a payment, by payment and order. Each payment counts as examined once. */
-function namedPage(tx: Transaction, merchantId: string, gates: Gates, after: string[]) {
+function namedPage(tx: Queryable, merchantId: string, gates: Gates, after: string[], only: Condition) {
   return tx<Page<string[], Line>[]>`
     WITH page AS MATERIALIZED (
       SELECT line.*, NOT EXISTS (
@@ -97,7 +131,7 @@ function namedPage(tx: Transaction, merchantId: string, gates: Gates, after: str
       FROM (
         SELECT * FROM merchant_orders
         WHERE merchant_id = ${merchantId} AND payment_id <> ''
-          AND (payment_id, order_id) > (${after[0] ?? ''}, ${after[1] ?? ''})
+          AND (payment_id, order_id) > (${after[0] ?? ''}, ${after[1] ?? ''}) ${only}
         ORDER BY payment_id, order_id LIMIT ${PAGE}
       ) line
     ), line AS MATERIALIZED (
@@ -127,11 +161,11 @@ function namedPage(tx: Transaction, merchantId: string, gates: Gates, after: str
 }
 
 /** Reads the lines that name no payment, by order. */
-function unnamedPage(tx: Transaction, merchantId: string, gates: Gates, after: string) {
+function unnamedPage(tx: Queryable, merchantId: string, gates: Gates, after: string, only: Condition) {
   return tx<Page<string, Line>[]>`
     WITH page AS MATERIALIZED (
       SELECT * FROM merchant_orders
-      WHERE merchant_id = ${merchantId} AND payment_id = '' AND order_id > ${after}
+      WHERE merchant_id = ${merchantId} AND payment_id = '' AND order_id > ${after} ${only}
       ORDER BY order_id LIMIT ${PAGE}
     ), line AS (
       SELECT line.*, paid.*
@@ -196,7 +230,12 @@ function orphanPage(tx: Transaction, merchantId: string, after: string) {
 }
 
 /** Reports each field of a line that is another one than that of its payments. */
-function compare(line: Line, mapping: MappingVersion, { amount }: CheckContext, findings: Findings): void {
+function compare(
+  line: Line,
+  mapping: MappingVersion,
+  { amount }: Pick<CheckContext, 'amount'>,
+  findings: Findings,
+): void {
   const { order_id, payment, network, coin } = line
   const common = { subject: { type: 'order', id: order_id }, order_id, network, coin }
   const about = (field: string, kind: DifferenceAbout['kind'] = 'order_mismatch'): DifferenceAbout => ({
