@@ -15,8 +15,10 @@ import {
 import { endExpiredProposals } from '../../db/books/exceptions/end-expired-proposals.js'
 import { toExceptionView } from '../../db/books/exceptions/exception-row.js'
 import { findException } from '../../db/books/exceptions/list-exceptions.js'
+import { lockHeldAccounts } from '../../db/books/exceptions/lock-held-accounts.js'
 import { requireFree } from '../../db/books/exceptions/propose-resolution.js'
-import { inTransaction, type Transaction } from '../../db/connect.js'
+import type { Transaction } from '../../db/connect.js'
+import { repeatTransaction } from '../../db/repeat-transaction.js'
 import {
   ExceptionAssignment,
   ExceptionBulk,
@@ -73,7 +75,7 @@ export function registerExceptionDecisionRoutes(app: ApiApp, { sql }: ApiDepende
     status: 200 | 201,
     act: (tx: Transaction, row: LockedException) => Promise<void>,
   ) =>
-    inTransaction(sql, async (tx) => {
+    repeatTransaction(sql, async (tx) => {
       await requireFinance(c, tx)
       const merchantId = c.get('merchantId')
       await act(tx, await lockException(tx, merchantId, id))
@@ -99,11 +101,13 @@ export function registerExceptionDecisionRoutes(app: ApiApp, { sql }: ApiDepende
   app.openapi(bulk, async (c) => {
     const request = c.req.valid('json')
     const merchantId = c.get('merchantId')
-    const kept = await inTransaction(sql, async (tx) => {
+    const kept = await repeatTransaction(sql, async (tx) => {
       await requireFinance(c, tx)
       const ids = [...new Set(request.ids)]
       if (request.action === 'resolve') await endExpiredProposals(tx, merchantId, ids)
-      for (const row of await lockExceptions(tx, merchantId, ids)) {
+      const rows = await lockExceptions(tx, merchantId, ids)
+      if (request.action === 'resolve') await lockHeldAccounts(tx, merchantId, ids)
+      for (const row of rows) {
         await actOn(tx, row, request, c)
       }
       const exceptions = await Promise.all(ids.map((id) => findException(tx, merchantId, id)))

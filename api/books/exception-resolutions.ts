@@ -1,12 +1,12 @@
 /** Route that resolves an exception: alone, by a journal that two people approve, or by a refund. */
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { lockException, setRootCause } from '../../db/books/exceptions/change-exception.js'
+import { lockException } from '../../db/books/exceptions/change-exception.js'
 import { endExpiredProposals } from '../../db/books/exceptions/end-expired-proposals.js'
 import { proposeResolution, type ResolutionProposal } from '../../db/books/exceptions/propose-resolution.js'
-import { inTransaction } from '../../db/connect.js'
 import { toWithdrawalStart } from '../../db/payouts/read-withdrawal-input.js'
 import { refundException } from '../../db/payouts/withdrawals/refund-exception.js'
+import { repeatTransaction } from '../../db/repeat-transaction.js'
 import { findCoin, findNetwork, type Networks } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { ExceptionDecision, ExceptionWithHistory } from '../../wire/exception.js'
@@ -50,7 +50,7 @@ export function registerExceptionResolutionRoute(app: ApiApp, dependencies: ApiD
     const body = c.req.valid('json')
     const merchantId = c.get('merchantId')
     const actor = actorOf(c)
-    const done = await inTransaction(sql, async (tx) => {
+    const done = await repeatTransaction(sql, async (tx) => {
       await requireFinance(c, tx)
       const keep = async (status: 200 | 202, approval?: ExceptionWithHistory['approval']) => {
         const view = await readException(tx, merchantId, id)
@@ -63,18 +63,17 @@ export function registerExceptionResolutionRoute(app: ApiApp, dependencies: ApiD
           return { kept: await keep(200), start: null }
         }
         case 'refund': {
-          await endExpiredProposals(tx, merchantId, [id])
           const { view, row } = await refundException(tx, networks, {
             ...actor,
             merchantId,
             id,
             toAddress: addressOf(body),
             comment: body.comment,
+            rootCause: body.root_cause ?? null,
             ...originOf(dependencies, c.get('clientIp')),
             expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
             screen: environment.KEYTURN_WITHDRAWAL_SCREENING_URL !== undefined,
           })
-          await keepRootCause(body.root_cause)
           const approval = {
             path: `/withdrawals/${row.id}`,
             intent_hash: row.intent_hash,
@@ -91,16 +90,10 @@ export function registerExceptionResolutionRoute(app: ApiApp, dependencies: ApiD
             merchantId,
             id,
             ...journalOf(networks, body),
+            rootCause: body.root_cause ?? null,
             expiryMs: environment.KEYTURN_CHANGE_EXPIRY,
           })
-          await keepRootCause(body.root_cause)
           return { kept: await keep(202), start: () => startControlChangeSoon(dependencies, request) }
-        }
-      }
-
-      async function keepRootCause(rootCause: string | undefined): Promise<void> {
-        if (rootCause !== undefined) {
-          await setRootCause(tx, await lockException(tx, merchantId, id), rootCause, actor)
         }
       }
     })

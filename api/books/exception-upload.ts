@@ -1,9 +1,12 @@
 /** Route that takes an edited export of exceptions. */
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { applyLine, isStorable, lockKnown, UPLOAD_COLUMNS } from '../../db/books/exceptions/apply-upload.js'
+import { applyLine, isStorable, UPLOAD_COLUMNS } from '../../db/books/exceptions/apply-upload.js'
+import { lockKnown } from '../../db/books/exceptions/change-exception.js'
 import { endExpiredProposals } from '../../db/books/exceptions/end-expired-proposals.js'
-import { inTransaction, type Transaction } from '../../db/connect.js'
+import { lockHeldAccounts } from '../../db/books/exceptions/lock-held-accounts.js'
+import type { Transaction } from '../../db/connect.js'
+import { repeatTransaction } from '../../db/repeat-transaction.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { ExceptionUpload, ExceptionUploadQuery } from '../../wire/exception.js'
 import type { ApiApp, ApiDependencies, Upload } from '../context.js'
@@ -54,7 +57,7 @@ export function registerExceptionUploadRoute(app: ApiApp, { sql }: ApiDependenci
     const named = await readNamed(sent)
     const isDry = c.req.valid('query').dry_run === 'true'
     try {
-      const kept = await inTransaction(sql, async (tx) => {
+      const kept = await repeatTransaction(sql, async (tx) => {
         await requireFinance(c, tx)
         const result = await apply(tx, c.get('merchantId'), sent, named, actorOf(c), isDry)
         if (isDry) throw new DryRun(result)
@@ -77,7 +80,8 @@ async function apply(
   isDry: boolean,
 ): Promise<ExceptionUpload> {
   await endExpiredProposals(tx, merchantId, named.resolved)
-  const known = await lockKnown(tx, merchantId, named.ids)
+  const known = new Set((await lockKnown(tx, merchantId, [...named.ids])).map(({ id }) => id))
+  await lockHeldAccounts(tx, merchantId, named.resolved)
   const seen = new Set<unknown>()
   const rejected: { line: number; reason: string }[] = []
   let rejectedCount = 0

@@ -4,7 +4,8 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { type ExceptionRow, toExceptionView } from '../../db/books/exceptions/exception-row.js'
 import { findException, listExceptions, readSurroundings } from '../../db/books/exceptions/list-exceptions.js'
 import { raiseDispute } from '../../db/books/exceptions/raise-dispute.js'
-import { inTransaction, type Queryable } from '../../db/connect.js'
+import type { Queryable } from '../../db/connect.js'
+import { repeatTransaction } from '../../db/repeat-transaction.js'
 import { Exception, ExceptionFilter, ExceptionWithHistory, NewDispute } from '../../wire/exception.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { deliveryView } from '../events/webhook-deliveries.js'
@@ -78,7 +79,7 @@ export function registerExceptionRoutes(app: ApiApp, { sql }: ApiDependencies): 
 
   app.openapi(dispute, async (c) => {
     const merchantId = c.get('merchantId')
-    const { isNew, kept } = await inTransaction(sql, async (tx) => {
+    const { isNew, kept } = await repeatTransaction(sql, async (tx) => {
       await requireFinance(c, tx)
       const { id, isNew } = await raiseDispute(tx, merchantId, c.req.valid('json'), actorOf(c))
       const view = await readException(tx, merchantId, id)

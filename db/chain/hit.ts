@@ -119,6 +119,7 @@ export function detectedDeposit(
     absent_since: null,
     payment_id: paymentOf(network, hit, block, replaced),
     decision: null,
+    refunded_by: null,
     history: [{ status: 'detected', at: at.toISOString(), cause }],
     detected_at: at,
     updated_at: at,

@@ -7,8 +7,9 @@ import { subjectOf } from '../../domain/books/exception.js'
 import type { Network } from '../../domain/chain/network.js'
 import { MINED_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import { raiseExceptions } from '../books/exceptions/raise-exception.js'
-import { inTransaction, type Sql, type Transaction } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
+import { lockConcerned } from '../deposits/lock-concerned.js'
 import { revertDeposits } from '../deposits/revert-deposits.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { appendEvents } from '../events/log/append-events.js'
@@ -16,6 +17,7 @@ import { members } from '../members.js'
 import { type ChainCursor, lockCursor } from '../networks/chain-cursor.js'
 import { lowerOpenPayments } from '../payments/lower-open-payments.js'
 import { lockSettledAbove, reopenWithdrawals } from '../payouts/reopen-withdrawals.js'
+import { repeatTransaction } from '../repeat-transaction.js'
 import { uncountSmall } from './count-small.js'
 import { revertForeignSpends } from './foreign-spends.js'
 import { revertFalls } from './record-falls.js'
@@ -44,10 +46,11 @@ export async function rollBack(
   fork: ChainCursor,
   watch?: Watch,
 ): Promise<RolledBack> {
-  return inTransaction(sql, async (tx): Promise<RolledBack> => {
+  return repeatTransaction(sql, async (tx): Promise<RolledBack> => {
     const cursor = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
     if (!cursor || cursor.height !== from.height || cursor.hash !== from.hash) return { kind: 'moved' }
+    const refunds = await lockSettledAbove(tx, network.name, fork.height)
     // One statement locks all rows and reads them under the lock, so a confirmation under way has happened,
     // or will find the deposit reverted.
     const rows = await tx<DepositRow[]>`
@@ -55,6 +58,7 @@ export async function rollBack(
       WHERE deposit.network = ${network.name} AND deposit.block_number > ${fork.height}
         AND deposit.status IN ${members(tx, MINED_DEPOSITS)}
       ORDER BY deposit.id FOR UPDATE OF deposit`
+    await lockConcerned(tx, rows, refunds)
     const events = rows.length === 0 ? [] : await revertDeposits(tx, network, rows, fork.height, cursor.now)
     await lowerOpenPayments(tx, network.name, from.height, fork.height)
     await unspendOutputs(tx, network.name, fork.height)
@@ -96,7 +100,6 @@ async function unspendOutputs(tx: Transaction, network: string, height: number):
  * person.
  */
 async function unmineTransactions(tx: Transaction, network: Network, height: number): Promise<NewEvent[]> {
-  await lockSettledAbove(tx, network.name, height)
   const lost = await readmitExcluded(tx, network.name, height)
   const rows = await tx<
     { merchant_id: string; payout_id: string; txid: string; block_hash: string; was: string }[]

@@ -36,7 +36,7 @@ export async function balanceEvent(
                   AND kind = 'chain' AND owner = ${deposit.address_id}), 0) AS blockchain,
       coalesce((SELECT sum(amount) FROM deposits
                 WHERE address_id = ${deposit.address_id} AND coin = ${deposit.coin}
-                  AND status IN ${members(tx, RESERVED_DEPOSITS)}), 0) AS reserved`
+                  AND status IN ${members(tx, RESERVED_DEPOSITS)} AND refunded_by IS NULL), 0) AS reserved`
   const blockchain = row?.blockchain ?? 0n
   const reserved = row?.reserved ?? 0n
   return balanceEventOf(network, deposit, { available: blockchain - reserved, blockchain, reserved }, delta)

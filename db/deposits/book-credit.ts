@@ -6,6 +6,8 @@ import { formatAmount } from '../../domain/money.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { closeCause } from '../books/exceptions/close-cause.js'
+import { placeHolds } from '../books/exceptions/dispute-holds.js'
+import type { Dispute } from '../books/exceptions/dispute-locks.js'
 import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
@@ -13,9 +15,10 @@ import { appendEvents, type NewEvent } from '../events/log/append-events.js'
 import { followDeposits } from '../payments/follow-deposits.js'
 import { dueNow } from '../payouts/movements/consolidation-due.js'
 import { balanceEvent } from './balance-event.js'
-import { depositJournal } from './deposit-journal.js'
+import { depositJournal, ownerOf } from './deposit-journal.js'
 import type { DepositRow } from './deposit-row.js'
 import { depositEvent } from './deposit-view.js'
+import { lockConcerned } from './lock-concerned.js'
 import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
@@ -43,7 +46,10 @@ export async function bookCredit(
   credit: Credit,
 ): Promise<ConsolidationInput | null> {
   const { decimals } = knownCoin(network, row.coin)
-  const { at } = await postJournal(tx, depositJournal(row, 'success'))
+  const [disputes, { at }] = await Promise.all([
+    lockConcerned(tx, [row]),
+    postJournal(tx, depositJournal(row, 'success')),
+  ])
   const credited = moveDeposit(row, 'success', at, credit.cause, { credited_at: at })
   const [, balance] = await Promise.all([
     saveDeposits(tx, [credited]),
@@ -70,6 +76,7 @@ export async function bookCredit(
     ...(await raiseUnattributed(tx, network, credited)),
   ])
   await closeReverted(tx, credited)
+  await holdDisputed(tx, credited, disputes)
   const sweepsAddresses = byFamily(network, { utxo: () => false, evm: () => true })
   if (!sweepsAddresses || !network.treasury?.automatic || row.user_reference === null) return null
   await dueNow(tx, row.address_id, row.coin)
@@ -80,6 +87,15 @@ export async function bookCredit(
     id: row.address_id,
     title: `${row.coin} of ${row.address}`,
   }
+}
+
+/** Holds the deposit for the oldest dispute about it or its payment, which was raised before it was credited. */
+async function holdDisputed(tx: Transaction, row: DepositRow, disputes: readonly Dispute[]): Promise<void> {
+  const [oldest] = disputes
+  if (!oldest) return
+  const { network, coin, amount, id: depositId } = row
+  const credited = { network, coin, owner: ownerOf(row), amount }
+  await placeHolds(tx, oldest, [{ ...credited, depositId }], [credited])
 }
 
 /** Raises the exception of a deposit to a user's address that was never given to a user. */

@@ -2,9 +2,10 @@
 
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
 import { sanctionKey } from '../../domain/controls/sanction-key.js'
-import { inTransaction, type Sql, type Transaction } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { readHeight } from '../networks/chain-cursor.js'
+import { repeatTransaction } from '../repeat-transaction.js'
 import { bookCredit } from './book-credit.js'
 import { lockDeposit } from './confirm-deposit.js'
 import { type CreditOutcome, settledOutcome } from './credit-outcome.js'
@@ -26,7 +27,7 @@ export async function creditDeposit(
   id: string,
   heldSenders: readonly string[] = [],
 ): Promise<CreditOutcome> {
-  return inTransaction(sql, async (tx): Promise<CreditOutcome> => {
+  return repeatTransaction(sql, async (tx): Promise<CreditOutcome> => {
     const [row] = await lockDeposit(tx, id)
     if (!row) return { kind: 'not_confirmed' }
     const decided = settledOutcome(row.status)

@@ -58,6 +58,8 @@ export interface DepositRow {
   readonly absent_since: Date | null
   readonly payment_id: string | null
   readonly decision: DepositDecision | null
+  /** Withdrawal that paid a rejected deposit back. `null` unless one did. */
+  readonly refunded_by: string | null
   readonly history: readonly DepositHistoryEntry[]
   readonly detected_at: Date
   readonly updated_at: Date

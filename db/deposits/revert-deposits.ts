@@ -2,7 +2,6 @@
 
 import { assertNever } from '../../domain/assert-never.js'
 import { knownCoin, type Network } from '../../domain/chain/network.js'
-import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
 import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { closeCauses } from '../books/exceptions/close-cause.js'
@@ -35,6 +34,8 @@ export async function revertDeposits(
   now: Date,
 ): Promise<NewEvent[]> {
   const booked = await reverseJournals(tx, rows)
+  const refunded = rows.filter((row) => row.refunded_by !== null)
+  await tx`UPDATE deposits SET refunded_by = NULL WHERE id = ANY (${refunded.map((row) => row.id)})`
   const pairs = rows.map((before) => ({
     before,
     after: moveDeposit(
@@ -62,7 +63,7 @@ export async function revertDeposits(
   const events: NewEvent[] = []
   for (const { before, after } of pairs) {
     events.push(depositEvent(network, after, height, before.status))
-    const delta = undone(before.status, before.amount)
+    const delta = undone(before)
     if (!delta) continue
     events.push(await balanceEvent(tx, network, after, delta))
     await appendAudit(tx, {
@@ -99,7 +100,9 @@ export async function revertDeposits(
 }
 
 /** Returns the change that the reversal makes at the address. `null` if nothing was booked. */
-function undone(status: DepositStatus, amount: bigint): BalanceDelta | null {
+function undone({ status, amount, refunded_by: refundedBy }: DepositRow): BalanceDelta | null {
+  // What was held had become the merchant's own.
+  if (refundedBy !== null) return { available: -amount, blockchain: -amount, reserved: 0n }
   switch (status) {
     case 'success':
       return { available: -amount, blockchain: -amount, reserved: 0n }

@@ -6,6 +6,7 @@ import type { RiskAssessment } from '../../domain/controls/risk.js'
 import type { Priority } from '../../domain/payouts/priority.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Queryable, Transaction } from '../connect.js'
+import { lockRefund } from './withdrawals/lock-refund.js'
 
 /** One line of `history`: each stage with its time and cause. */
 export interface WithdrawalHistoryEntry {
@@ -167,12 +168,13 @@ export async function findRow(sql: Queryable, id: string): Promise<PayoutRow> {
 }
 
 /**
- * Locks a payout until the transaction ends. Every decision about it is made under this lock.
+ * Locks a payout until the transaction ends, and what it refunds. Every decision about it is made under this lock.
  *
  * @throws Error when it does not exist.
  */
 export async function lockWithdrawal(tx: Transaction, id: string): Promise<PayoutRow> {
   const [row] = await tx<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id} FOR UPDATE`
   if (!row) throw new Error(`Withdrawal ${id} does not exist`)
+  await lockRefund(tx, row)
   return row
 }

@@ -3,23 +3,42 @@
  */
 
 import type { Network } from '../../domain/chain/network.js'
+import { OPEN_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
 import { reverseJournal } from '../books/ledger/reverse-journal.js'
 import type { Transaction } from '../connect.js'
+import { members } from '../members.js'
 import { movePayout } from './move-payout.js'
 import type { PayoutRow } from './payout-row.js'
 import { followReopenedRefund } from './withdrawals/follow-reopened-refund.js'
 
 /**
- * Locks what `reopenWithdrawals` may change, before any attempt is locked: settling locks in this order too.
+ * Locks what `reopenWithdrawals` may change, before any attempt is locked: settling locks in this order too. With a
+ * refund it locks the merchant's other refunds that are under way, because it stops those of the same money.
+ *
+ * @returns The exceptions of the refunds, which the caller locks next.
  */
-export async function lockSettledAbove(tx: Transaction, network: string, height: number): Promise<void> {
-  await tx`
-    SELECT id FROM payouts
+export async function lockSettledAbove(
+  tx: Transaction,
+  network: string,
+  height: number,
+): Promise<readonly string[]> {
+  const rows = await tx<{ exception_id: string | null }[]>`
+    WITH settled AS MATERIALIZED (
+      SELECT id, merchant_id, exception_id FROM payouts
+      WHERE id IN (
+        SELECT payout_id FROM attempts
+        WHERE network = ${network} AND (block_number > ${height} AND state = 'final' OR conflict_height > ${height}))
+    )
+    SELECT exception_id FROM payouts
     WHERE id IN (
-      SELECT payout_id FROM attempts
-      WHERE network = ${network} AND (block_number > ${height} AND state = 'final' OR conflict_height > ${height}))
+      SELECT id FROM settled
+      UNION ALL
+      SELECT other.id FROM payouts other
+      WHERE other.merchant_id IN (SELECT merchant_id FROM settled WHERE exception_id IS NOT NULL)
+        AND other.exception_id IS NOT NULL AND other.stage IN ${members(tx, OPEN_PAYOUTS)})
     ORDER BY id FOR UPDATE`
+  return rows.flatMap((row) => row.exception_id ?? [])
 }
 
 /**

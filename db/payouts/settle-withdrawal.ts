@@ -5,7 +5,8 @@ import type { Networks } from '../../domain/chain/network.js'
 import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
 import { raiseException } from '../books/exceptions/raise-exception.js'
 import { postJournal } from '../books/ledger/post-journal.js'
-import { inTransaction, type Sql, type Transaction } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
+import { repeatTransaction } from '../repeat-transaction.js'
 import { releaseOutputs } from './attempts/exclude-attempts.js'
 import { movePayout } from './move-payout.js'
 import { movementInflows } from './movements/movement-inflows.js'
@@ -43,7 +44,7 @@ export async function settleWithdrawal(
   id: string,
   outcome: MinedOutcome,
 ): Promise<PayoutRow> {
-  return inTransaction(sql, async (tx) => {
+  return repeatTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (isWithdrawalFinal(row.stage)) return row
     const paid = await closeTransaction(tx, row, outcome)

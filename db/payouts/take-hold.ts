@@ -3,7 +3,7 @@
 import { type Coin, findCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { formatAmount } from '../../domain/money.js'
-import { takeOwnFunds, takeUserFunds } from '../books/balances/own-funds.js'
+import { takeFunds } from '../books/balances/own-funds.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
 import { holders, holdJournal } from './withdrawal-journals.js'
@@ -44,15 +44,19 @@ export async function takeHold(tx: Transaction, request: Hold): Promise<void> {
   }
   const owner = holders(terms)
   const together = owner.fee !== null && terms.coin === terms.fee_coin
-  await requireFunds(
+  const needs = [
+    { coin: request.coin, owner: owner.amount, needed: terms.amount + (together ? terms.fee_limit : 0n) },
+  ]
+  if (owner.fee !== null && !together)
+    needs.push({ coin: feeCoin, owner: owner.fee, needed: terms.fee_limit })
+  const funds = await takeFunds(
     tx,
-    request,
-    request.coin,
-    owner.amount,
-    terms.amount + (together ? terms.fee_limit : 0n),
+    request.merchantId,
+    needs.map((need) => ({ network: terms.network, coin: need.coin.name, owner: need.owner })),
   )
-  if (owner.fee !== null && !together) {
-    await requireFunds(tx, request, feeCoin, owner.fee, terms.fee_limit)
+  for (const [index, { coin, needed }] of needs.entries()) {
+    const available = funds[index] ?? 0n
+    if (available < needed) throw insufficient(request, coin, needed, available)
   }
   try {
     await postJournal(tx, holdJournal(terms))
@@ -64,19 +68,6 @@ export async function takeHold(tx: Transaction, request: Hold): Promise<void> {
     }
     throw error
   }
-}
-
-/** Requires the funds: a user's own, or those on which the merchant's own account may draw. */
-async function requireFunds(
-  tx: Transaction,
-  request: Hold,
-  coin: Coin,
-  owner: string,
-  needed: bigint,
-): Promise<void> {
-  const asset = [request.merchantId, request.network.name, coin.name] as const
-  const available = await (owner === '' ? takeOwnFunds(tx, ...asset) : takeUserFunds(tx, ...asset, owner))
-  if (available < needed) throw insufficient(request, coin, needed, available)
 }
 
 function insufficient(

@@ -63,7 +63,7 @@ export async function listWallets(
     ), deposit AS (
       SELECT wallet.id, deposit.coin,
              coalesce(sum(amount) FILTER (WHERE status IN ${members(sql, PENDING_DEPOSITS)}), 0) AS pending,
-             coalesce(sum(amount) FILTER (WHERE status IN ${members(sql, RESERVED_DEPOSITS)}), 0) AS screened
+             coalesce(sum(amount) FILTER (WHERE status IN ${members(sql, RESERVED_DEPOSITS)} AND refunded_by IS NULL), 0) AS screened
       FROM wallet JOIN deposits deposit ON deposit.address_id = wallet.id
       WHERE deposit.merchant_id = ${merchantId}
         AND deposit.status IN ${members(sql, UNCREDITED_DEPOSITS)}

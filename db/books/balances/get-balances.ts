@@ -167,7 +167,8 @@ function depositsOf(sql: Queryable, filter: BalanceFilter): PendingQuery<SqlRow[
       ) past`
   }
   return sql`
-    SELECT network, coin, amount, status IN ${pending} AS pending, status IN ${reserved} AS screened
+    SELECT network, coin, amount, status IN ${pending} AS pending,
+           status IN ${reserved} AND refunded_by IS NULL AS screened
     FROM deposits
     WHERE ${depositsIn(sql, filter)}
       ${asOfBlock === undefined ? sql`` : sql`AND block_number <= ${asOfBlock}`}

@@ -52,6 +52,41 @@ export async function takeUserFunds(
   return row?.available ?? 0n
 }
 
+/** A party's money in one coin. */
+export interface Party {
+  readonly network: string
+  readonly coin: string
+  /** User. Empty: the merchant's own account. */
+  readonly owner: string
+}
+
+/**
+ * Takes the funds of several parties with `takeOwnFunds` and `takeUserFunds`, in one order everywhere, so that two
+ * transactions do not wait for each other. Of one coin the own account comes first: its lock is the stronger one.
+ *
+ * @returns What each may pay, in base units, in the order of `parties`.
+ */
+export async function takeFunds(
+  tx: Transaction,
+  merchantId: string,
+  parties: readonly Party[],
+): Promise<bigint[]> {
+  const sorted = parties
+    .map(({ network, coin, owner }, index) => ({ network, coin, owner, index }))
+    .sort((a, b) => compare([a.network, a.coin, a.owner], [b.network, b.coin, b.owner]))
+  const funds = new Array<bigint>(parties.length).fill(0n)
+  for (const { network, coin, owner, index } of sorted) {
+    const take = owner === '' ? takeOwnFunds : takeUserFunds
+    funds[index] = await take(tx, merchantId, network, coin, owner)
+  }
+  return funds
+}
+
+function compare(a: readonly string[], b: readonly string[]): number {
+  const index = a.findIndex((part, place) => part !== b[place])
+  return index < 0 ? 0 : (a[index] ?? '') < (b[index] ?? '') ? -1 : 1
+}
+
 /** Returns what a user has, in base units, and keeps nothing. */
 export async function readUserFunds(
   tx: Transaction,

@@ -7,6 +7,7 @@ import type { Transaction } from '../../connect.js'
 import type { ExceptionResolutionRow } from '../../controls/changes/control-change-row.js'
 import { appendEvents } from '../../events/log/append-events.js'
 import { balanceChanged } from '../balances/balance-changed.js'
+import { takeFunds } from '../balances/own-funds.js'
 import { type JournalEntry, postJournal } from '../ledger/post-journal.js'
 import {
   commentException,
@@ -15,6 +16,7 @@ import {
   requireStanding,
   resolveException,
 } from './change-exception.js'
+import { lockHeldAccounts } from './lock-held-accounts.js'
 import { requireResolvable } from './require-resolvable.js'
 
 /** Actor of what an approved request does. */
@@ -49,6 +51,10 @@ async function book(tx: Transaction, networks: Networks, change: ExceptionResolu
   const network = networkOf(networks, intent.network)
   const coin = knownCoin(network, intent.asset.coin)
   const amount = BigInt(intent.amount)
+  const entries = entriesOf(intent, { network: network.name, coin: coin.name }, amount)
+  const payer = { network: network.name, coin: coin.name, owner: intent.from_user_reference ?? '', amount }
+  if (payer.owner === '') await takeFunds(tx, merchantId, [payer])
+  await lockHeldAccounts(tx, merchantId, [row.id], entries)
   await requireResolvable(tx, row, {
     merchantId,
     network,
@@ -59,14 +65,14 @@ async function book(tx: Transaction, networks: Networks, change: ExceptionResolu
     addressId: intent.address_id,
   })
   // Releases first what a dispute holds, so that the journal can move it.
-  await resolveException(tx, row, intent.resolution, actor, { request: change.id })
+  await resolveException(tx, row, intent.resolution, actor, { request: change.id }, payer)
   await commentException(tx, row, intent.comment, actor)
   await postJournal(tx, {
     merchantId,
     idempotencyKey: `exception:${row.id}:${change.id}`,
     type: TYPES[intent.resolution],
     reference: row.id,
-    entries: entriesOf(intent, { network: network.name, coin: coin.name }, amount),
+    entries,
   })
   const shared = {
     merchantId,

@@ -23,21 +23,6 @@ export interface EditedLine {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/**
- * Locks the exceptions that a file names in one statement, so that two files lock them in the same order.
- *
- * @returns The ids that the merchant has.
- */
-export async function lockKnown(
-  tx: Transaction,
-  merchantId: string,
-  ids: ReadonlySet<string>,
-): Promise<ReadonlySet<string>> {
-  const rows = await tx<{ id: string }[]>`
-    SELECT id FROM exceptions WHERE merchant_id = ${merchantId} AND id = ANY (${[...ids]}) ORDER BY id FOR UPDATE`
-  return new Set(rows.map(({ id }) => id))
-}
-
 /** Returns whether PostgreSQL can store a text: it has neither NUL nor half a surrogate pair. */
 export function isStorable(text: string): boolean {
   return !/\0|\p{Surrogate}/u.test(text)

@@ -8,8 +8,9 @@ import {
 import { KeyturnError } from '../../../domain/errors.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { json, type Transaction } from '../../connect.js'
-import { releaseHolds } from './dispute-holds.js'
+import { type Hold, releaseHolds } from './dispute-holds.js'
 import type { ExceptionRow } from './exception-row.js'
+import { handOverHolds } from './hand-over-holds.js'
 import { exceptionNotFound } from './list-exceptions.js'
 
 /** Row that is locked, with what a decision about it needs. */
@@ -29,6 +30,7 @@ export type LockedException = Pick<
   | 'owner'
   | 'resolution'
   | 'root_cause'
+  | 'proposed_root_cause'
   | 'change_id'
   | 'withdrawal_id'
 >
@@ -42,7 +44,33 @@ export interface Actor {
 }
 
 /**
- * Locks a merchant's exceptions in the order of their ids.
+ * Locks a merchant's exceptions in the order of their ids, those that it does not know left out. With a dispute it locks
+ * the others that may concern the same money, because they hold what that one releases.
+ *
+ * @returns The rows whose ids were asked for, in the order of the ids.
+ */
+export async function lockKnown(
+  tx: Transaction,
+  merchantId: string,
+  ids: readonly string[],
+): Promise<LockedException[]> {
+  const asked = new Set(ids)
+  const rows = await tx<LockedException[]>`
+    WITH disputed AS MATERIALIZED (
+      SELECT user_reference FROM exceptions
+      WHERE merchant_id = ${merchantId} AND id = ANY (${[...asked]}) AND kind = 'dispute' AND status <> 'resolved'
+    )
+    SELECT * FROM exceptions
+    WHERE merchant_id = ${merchantId} AND (id = ANY (${[...asked]}) OR id IN (
+      SELECT other.id FROM disputed JOIN exceptions other
+        ON other.user_reference IS NOT DISTINCT FROM disputed.user_reference
+      WHERE other.merchant_id = ${merchantId} AND other.kind = 'dispute' AND other.status <> 'resolved'))
+    ORDER BY id FOR UPDATE`
+  return rows.filter((row) => asked.has(row.id))
+}
+
+/**
+ * Locks a merchant's exceptions as `lockKnown` does.
  *
  * @returns The rows in the order of `ids`.
  * @throws KeyturnError `NOT_FOUND` that names each id which is unknown or another merchant's.
@@ -52,8 +80,7 @@ export async function lockExceptions(
   merchantId: string,
   ids: readonly string[],
 ): Promise<LockedException[]> {
-  const rows = await tx<LockedException[]>`
-    SELECT * FROM exceptions WHERE merchant_id = ${merchantId} AND id = ANY (${[...ids]}) ORDER BY id FOR UPDATE`
+  const rows = await lockKnown(tx, merchantId, ids)
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.map((id) => {
     const row = byId.get(id)
@@ -141,9 +168,19 @@ export async function setRootCause(
   await auditException(tx, row, actor, 'root_cause_set', { root_cause: rootCause, previous: row.root_cause })
 }
 
+/** Stores the root cause of a proposal, which the exception gets once the proposal is booked. `null` forgets it. */
+export async function proposeRootCause(
+  tx: Transaction,
+  row: LockedException,
+  rootCause: string | null,
+): Promise<void> {
+  await tx`UPDATE exceptions SET proposed_root_cause = ${rootCause} WHERE id = ${row.id}`
+}
+
 /**
- * Resolves an exception, and releases what a dispute holds.
+ * Resolves an exception, and releases what a dispute holds: other disputes about it hold it then.
  *
+ * @param paid - What the resolution moves away from a party, of what is released.
  * @throws KeyturnError `INVALID_STATE` if it is resolved. The caller has checked that no other resolution of it is
  * under way.
  */
@@ -153,9 +190,13 @@ export async function resolveException(
   resolution: Exclude<ExceptionResolution, 'cause_gone'>,
   actor: Actor,
   facts: Readonly<Record<string, unknown>> = {},
+  paid: Omit<Hold, 'depositId'> | null = null,
 ): Promise<void> {
   requireStanding(row)
-  await releaseHolds(tx, row)
+  await handOverHolds(tx, row, await releaseHolds(tx, row), paid)
+  if (resolution !== 'none' && row.proposed_root_cause !== null) {
+    await setRootCause(tx, row, row.proposed_root_cause, actor)
+  }
   await moveException(tx, row, 'resolved', actor, `Resolved: ${resolution}`, resolution)
   await auditException(tx, row, actor, 'resolved', { kind: row.kind, cause: row.cause, resolution, ...facts })
 }

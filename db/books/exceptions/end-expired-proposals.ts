@@ -6,6 +6,7 @@ import type { Transaction } from '../../connect.js'
 import { decideSubject } from '../../controls/approvals/decide-subject.js'
 import type { ExceptionResolutionRow } from '../../controls/changes/control-change-row.js'
 import { moveControlChange } from '../../controls/changes/move-control-change.js'
+import { lockKnown } from './change-exception.js'
 
 const ACTOR = 'system:controls'
 
@@ -25,6 +26,8 @@ export async function endExpiredProposals(
     WHERE kind = 'exception_resolution' AND state = 'pending_approval' AND intent ->> 'exception' = ANY (${[...ids]})
       AND merchant_id = ${merchantId} AND expires_at <= ${now}
     ORDER BY id FOR UPDATE`
+  // All of them in one order, because each proposal that ends locks its exception.
+  if (open.length > 0) await lockKnown(tx, merchantId, ids)
   for (const row of open) {
     const verdict = await decideSubject(tx, row, { requirement: FOUR_EYES, mayApprove: true, now })
     switch (verdict.kind) {

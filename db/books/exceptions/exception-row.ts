@@ -43,6 +43,8 @@ export interface ExceptionRow {
   readonly history: ExceptionWithHistory['history']
   readonly resolution: ExceptionResolution | null
   readonly root_cause: string | null
+  /** Root cause of a proposal that is not booked yet. `null` if there is none. */
+  readonly proposed_root_cause: string | null
   readonly resolved_at: Date | null
   readonly created_at: Date
   readonly updated_at: Date
@@ -70,9 +72,12 @@ export const selectExceptions = (sql: Queryable, from = sql`exceptions`) => sql`
     SELECT jsonb_agg(jsonb_build_object('network', hold.network, 'coin', hold.coin, 'owner', hold.owner,
                                         'amount', hold.amount::text, 'decimals', known.decimals)
                      ORDER BY hold.network, hold.coin, hold.owner) AS list
-    FROM exception_holds hold
+    FROM (
+      SELECT network, coin, owner, sum(amount) AS amount FROM exception_holds
+      WHERE exception_id = exception.id AND released_at IS NULL
+      GROUP BY network, coin, owner
+    ) hold
     LEFT JOIN known_coins known ON known.network = hold.network AND known.name = hold.coin
-    WHERE hold.exception_id = exception.id AND hold.released_at IS NULL
   ) held ON true`
 
 /** Returns the exception as the API and an export show it. */

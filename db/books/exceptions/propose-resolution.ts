@@ -15,6 +15,7 @@ import {
   type LockedException,
   lockException,
   moveException,
+  proposeRootCause,
   requireNoRefund,
   requireStanding,
 } from './change-exception.js'
@@ -37,6 +38,8 @@ export interface ResolutionProposal extends Actor {
   /** Address whose coins are written off. `null` for the other resolutions. */
   readonly addressId: string | null
   readonly comment: string
+  /** Why it happened, which the exception gets once the proposal is booked. `null`: not given. */
+  readonly rootCause: string | null
   /** Time that the proposal waits for its approvals, in milliseconds. */
   readonly expiryMs: number
 }
@@ -81,8 +84,10 @@ export async function proposeResolution(tx: Transaction, proposal: ResolutionPro
   }
   await insertControlChange(tx, { id: request, intent, actor: proposal.actor, coolDownMs: 0 })
   await tx`UPDATE exceptions SET change_id = ${request}, updated_at = clock_timestamp() WHERE id = ${id}`
+  await proposeRootCause(tx, row, proposal.rootCause)
   await auditException(tx, row, proposal, 'resolution_proposed', {
     resolution: proposal.resolution,
+    root_cause: proposal.rootCause,
     request,
     comment: proposal.comment,
   })

@@ -1,21 +1,12 @@
 /** Raises a dispute about a payment, a deposit or a user, and holds the value concerned. */
 
-import { KeyturnError } from '../../../domain/errors.js'
-import { formatAmount } from '../../../domain/money.js'
 import type { NewDispute } from '../../../wire/exception.js'
 import type { Transaction } from '../../connect.js'
 import { type Actor, auditException } from './change-exception.js'
-import { type Disputed, takeHolds } from './dispute-holds.js'
+import { concernedBy } from './concerned-by.js'
+import { takeHolds } from './dispute-holds.js'
+import { disputeCause, lockDisputes } from './dispute-locks.js'
 import { raiseException } from './raise-exception.js'
-
-/** What a dispute concerns. */
-interface Concerned {
-  readonly paymentId: string | null
-  readonly userReference: string | null
-  readonly amounts: readonly Disputed[]
-  /** As people read it, for `expected`. `null` for all that a user has. */
-  readonly value: string | null
-}
 
 /**
  * Raises the dispute, unless one about the same subject stands.
@@ -29,8 +20,12 @@ export async function raiseDispute(
   { subject, reason }: Pick<NewDispute, 'subject' | 'reason'>,
   actor: Actor,
 ): Promise<{ readonly id: string; readonly isNew: boolean }> {
+  await lockDeposits(tx, merchantId, subject)
+  const { userReference } = await concernedBy(tx, merchantId, subject)
+  await lockDisputes(tx, merchantId, userReference)
+  // Read again under the locks, because a dispute that ended meanwhile holds nothing any more.
   const concerned = await concernedBy(tx, merchantId, subject)
-  const cause = `dispute:${subject.type}:${subject.id}`
+  const cause = disputeCause(subject)
   const id = await raiseException(tx, {
     merchantId,
     kind: 'dispute',
@@ -55,93 +50,15 @@ export async function raiseDispute(
   return { id, isNew: true }
 }
 
-/** Returns what a standing dispute concerns now, to hold it again. */
-export async function concernedBy(
+/** Makes a credit of what is disputed wait, so that it is held: by this dispute, or by the credit, which finds it. */
+async function lockDeposits(
   tx: Transaction,
   merchantId: string,
-  { type, id }: { readonly type: string; readonly id: string },
-): Promise<Concerned> {
-  switch (type) {
-    case 'payment':
-      return ofPayment(tx, merchantId, id)
-    case 'deposit':
-      return ofDeposit(tx, merchantId, id)
-    default:
-      return ofUser(tx, merchantId, id)
-  }
-}
-
-interface Credited {
-  readonly network: string
-  readonly coin: string
-  readonly owner: string
-  readonly amount: bigint
-  readonly decimals: number | null
-}
-
-async function ofPayment(tx: Transaction, merchantId: string, id: string): Promise<Concerned> {
-  const [payment] = await tx<{ user_reference: string }[]>`
-    SELECT user_reference FROM payments WHERE id = ${id} AND merchant_id = ${merchantId}`
-  if (!payment) throw subjectNotFound('payment', id)
-  const credited = await tx<Credited[]>`
-    SELECT deposit.network, deposit.coin, coalesce(deposit.user_reference, '') AS owner, sum(deposit.amount) AS amount,
-           min(known.decimals) AS decimals
-    FROM deposits deposit LEFT JOIN known_coins known ON known.network = deposit.network AND known.name = deposit.coin
-    WHERE deposit.payment_id = ${id} AND deposit.merchant_id = ${merchantId} AND deposit.status = 'success'
-    GROUP BY deposit.network, deposit.coin, owner`
-  return {
-    paymentId: id,
-    userReference: payment.user_reference,
-    amounts: credited,
-    value: shown(credited),
-  }
-}
-
-async function ofDeposit(tx: Transaction, merchantId: string, id: string): Promise<Concerned> {
-  const [deposit] = await tx<
-    (Credited & { status: string; payment_id: string | null; user_reference: string | null })[]
-  >`
-    SELECT deposit.network, deposit.coin, coalesce(deposit.user_reference, '') AS owner, deposit.amount, known.decimals,
-           deposit.status, deposit.payment_id, deposit.user_reference
-    FROM deposits deposit LEFT JOIN known_coins known ON known.network = deposit.network AND known.name = deposit.coin
-    WHERE deposit.id = ${id} AND deposit.merchant_id = ${merchantId}`
-  if (!deposit) throw subjectNotFound('deposit', id)
-  return {
-    paymentId: deposit.payment_id,
-    userReference: deposit.user_reference,
-    // Before its credit a deposit is reserved anyway.
-    amounts: deposit.status === 'success' ? [deposit] : [],
-    value: shown([deposit]),
-  }
-}
-
-async function ofUser(tx: Transaction, merchantId: string, id: string): Promise<Concerned> {
-  const accounts = await tx<{ network: string; coin: string }[]>`
-    SELECT network, coin FROM ledger_accounts
-    WHERE merchant_id = ${merchantId} AND owner = ${id} AND kind = 'available'`
-  const [known] =
-    accounts.length > 0
-      ? accounts
-      : await tx`
-          SELECT FROM addresses WHERE merchant_id = ${merchantId} AND user_reference = ${id} LIMIT 1`
-  if (!known) throw subjectNotFound('user', id)
-  return {
-    paymentId: null,
-    userReference: id,
-    amounts: accounts.map(({ network, coin }) => ({ network, coin, owner: id, amount: null })),
-    value: null,
-  }
-}
-
-function shown(credited: readonly Credited[]): string {
-  if (credited.length === 0) return '0'
-  return credited
-    .map(({ amount, coin, decimals }) => `${formatAmount(amount, decimals ?? 0)} ${coin}`)
-    .join(', ')
-}
-
-function subjectNotFound(type: string, id: string): KeyturnError {
-  return new KeyturnError('NOT_FOUND', `There is no such ${type}; check the subject's id`, {
-    details: { type, id },
-  })
+  { type, id }: NewDispute['subject'],
+): Promise<void> {
+  if (type === 'user') return
+  await tx`
+    SELECT FROM deposits
+    WHERE merchant_id = ${merchantId} AND ${type === 'payment' ? tx`payment_id` : tx`id`} = ${id}
+    ORDER BY id FOR SHARE`
 }

@@ -17,7 +17,8 @@ interface Resolvable {
 }
 
 /**
- * Requires the amount. What the exception itself holds counts, because its resolution releases it.
+ * Requires the amount. What the exception itself holds counts, because its resolution releases it. The caller that
+ * books it has locked the accounts.
  *
  * @returns The address that is written off. `null` for the other resolutions.
  * @throws KeyturnError `SAME_PARTY`, `NOT_FOUND` (address_id), `INSUFFICIENT_BALANCE`.
@@ -63,7 +64,7 @@ async function requireAtAddress(
   const [account] = await tx<{ balance: bigint }[]>`
     SELECT balance FROM ledger_accounts
     WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name} AND kind = 'chain'
-      AND owner = ${addressId} FOR NO KEY UPDATE`
+      AND owner = ${addressId}`
   requireEnough(coin, amount, account?.balance ?? 0n)
   return address.address
 }

@@ -2,7 +2,7 @@
 
 import type { Transaction } from '../../connect.js'
 import type { ExceptionResolutionRow } from '../../controls/changes/control-change-row.js'
-import { commentException, lockException, moveException } from './change-exception.js'
+import { commentException, lockException, moveException, proposeRootCause } from './change-exception.js'
 
 /** Actor of what becomes of a request. */
 const ACTOR = 'system:controls'
@@ -15,6 +15,7 @@ export async function returnException(
 ): Promise<void> {
   const row = await lockException(tx, merchantId, intent.exception)
   const actor = { by: ACTOR, actor: ACTOR }
+  if (row.proposed_root_cause !== null) await proposeRootCause(tx, row, null)
   await commentException(tx, row, `${intent.resolution}: ${why}`, actor)
   if (row.status === 'in_progress' && row.owner === null) {
     await moveException(tx, row, 'open', actor, `${intent.resolution} was not booked`)

@@ -1,7 +1,7 @@
 /** Reverses a journal by posting its mirror image. The original journal stays. */
 
 import type { Transaction } from '../../connect.js'
-import { type AccountKind, type PostedJournal, postJournal } from './post-journal.js'
+import { type JournalEntry, type PostedJournal, postJournals } from './post-journal.js'
 
 export interface Reversal {
   readonly merchantId: string
@@ -19,35 +19,38 @@ export interface Reversal {
  * @throws Error if the journal is unknown, or was reversed under another key.
  */
 export async function reverseJournal(tx: Transaction, reversal: Reversal): Promise<PostedJournal> {
-  const entries = await tx<
-    {
-      network: string
-      coin: string
-      kind: AccountKind
-      owner: string
-      amount: bigint
-      fee: bigint | null
-      moved: bigint | null
-    }[]
-  >`
-    SELECT account.network, account.coin, account.kind, account.owner, -entry.amount AS amount,
+  const [posted] = await reverseJournals(tx, reversal.merchantId, [reversal])
+  if (!posted) throw new Error('post_journals returned nothing')
+  return posted
+}
+
+/**
+ * Reverses journals of one merchant in one posting, which locks all of their accounts in order.
+ *
+ * @returns One result for each reversal, in the same order.
+ * @throws The errors of `reverseJournal`.
+ */
+export async function reverseJournals(
+  tx: Transaction,
+  merchantId: string,
+  reversals: readonly Omit<Reversal, 'merchantId'>[],
+): Promise<PostedJournal[]> {
+  const entries = await tx<(JournalEntry & { journal_id: bigint })[]>`
+    SELECT entry.journal_id, account.network, account.coin, account.kind, account.owner, -entry.amount AS amount,
            entry.fee, entry.moved
     FROM ledger_entries entry
     JOIN ledger_accounts account ON account.id = entry.account_id
-    WHERE entry.journal_id = ${reversal.journalId} AND account.merchant_id = ${reversal.merchantId}
+    WHERE entry.journal_id = ANY (${reversals.map((each) => each.journalId.toString())}::text[]::bigint[])
+      AND account.merchant_id = ${merchantId}
     ORDER BY entry.account_id, entry.account_version`
-  if (entries.length === 0)
-    throw new Error(`There is no journal ${reversal.journalId} of ${reversal.merchantId}`)
-  return postJournal(
-    tx,
-    {
-      merchantId: reversal.merchantId,
-      idempotencyKey: reversal.idempotencyKey,
-      type: reversal.type,
-      reference: reversal.reference,
-      reverses: reversal.journalId,
-      entries: entries.map((entry) => ({ ...entry })),
-    },
-    { allowOverdraft: true },
-  )
+  const journals = reversals.map(({ journalId, ...reversal }) => {
+    const mirrored = entries.filter((entry) => entry.journal_id === journalId)
+    if (mirrored.length === 0) throw new Error(`There is no journal ${journalId} of ${merchantId}`)
+    return {
+      ...reversal,
+      reverses: journalId,
+      entries: mirrored.map(({ journal_id: _, ...entry }) => entry),
+    }
+  })
+  return postJournals(tx, merchantId, journals, { allowOverdraft: true })
 }

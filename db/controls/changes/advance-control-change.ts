@@ -9,8 +9,9 @@ import { applyResolution } from '../../books/exceptions/apply-resolution.js'
 import { closePeriod } from '../../books/periods/close-period.js'
 import { isReconciled } from '../../books/periods/is-reconciled.js'
 import { reopenPeriod } from '../../books/periods/reopen-period.js'
-import { inTransaction, type Sql, type Transaction } from '../../connect.js'
+import type { Sql, Transaction } from '../../connect.js'
 import { releaseDeposit } from '../../deposits/decide-held-deposit.js'
+import { repeatTransaction } from '../../repeat-transaction.js'
 import { countStoredApprovals, decideSubject } from '../approvals/decide-subject.js'
 import { applyPolicyChange } from '../policy/apply-policy-change.js'
 import { type ControlChangeRow, type DepositReleaseRow, lockControlChange } from './control-change-row.js'
@@ -40,7 +41,7 @@ export async function advanceControlChange(
   id: string,
   now: Date,
 ): Promise<ControlChangeProgress> {
-  return inTransaction(sql, async (tx) => {
+  return repeatTransaction(sql, async (tx) => {
     const row = await lockControlChange(tx, id)
     switch (row.state) {
       case 'pending_approval':

@@ -39,11 +39,21 @@ export interface Spend {
 export async function takeLimits(tx: Transaction, spend: Spend, limits: readonly Limit[]): Promise<void> {
   if (limits.length === 0) return
   const { merchantId, network, coin, at } = spend
-  await tx`SELECT pg_advisory_xact_lock(hashtextextended(${`limits:${merchantId}:${network}:${coin.name}`}, 0))`
+  await lockLimits(tx, merchantId, network, coin.name)
   const uses: LimitUse[] = []
   for (const limit of limits) uses.push({ ...limit, used: await sum(tx, spend, limit, at) })
   const exceeded = findExceeded(spend.amount, uses)
   if (exceeded) throw limitExceeded(exceeded, spend.amount, coin)
+}
+
+/** Makes others wait who count against limits of the same coin, before the accounts of a payout are locked. */
+export async function lockLimits(
+  tx: Transaction,
+  merchantId: string,
+  network: string,
+  coin: string,
+): Promise<void> {
+  await tx`SELECT pg_advisory_xact_lock(hashtextextended(${`limits:${merchantId}:${network}:${coin}`}, 0))`
 }
 
 async function sum(tx: Transaction, spend: Spend, { scope, window }: Limit, at: Date): Promise<bigint> {

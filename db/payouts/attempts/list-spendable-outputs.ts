@@ -72,7 +72,7 @@ export function spendableOutputs(sql: Queryable, merchantId: string, network: st
       AND NOT EXISTS (
         SELECT 1 FROM deposits deposit
         WHERE deposit.network = output.network AND deposit.txid = output.txid AND deposit.output_index = output.vout
-          AND deposit.status NOT IN ${members(sql, FREE_DEPOSITS)})`
+          AND deposit.status NOT IN ${members(sql, FREE_DEPOSITS)} AND deposit.refunded_by IS NULL)`
 }
 
 /**

@@ -58,7 +58,7 @@ export async function readSweepFacts(
                   AND kind = 'chain' AND owner = address.id), 0)::numeric AS held,
       coalesce((SELECT sum(amount) FROM deposits
                 WHERE address_id = address.id AND coin = ${coin}
-                  AND status IN ${members(sql, RESERVED_DEPOSITS)}), 0)::numeric AS unsettled,
+                  AND status IN ${members(sql, RESERVED_DEPOSITS)} AND refunded_by IS NULL), 0)::numeric AS unsettled,
       (SELECT jsonb_build_object('id', id, 'kind', kind, 'coin', coin, 'serves', metadata ->> 'serves')
        FROM payouts movement
        WHERE (movement.kind = 'consolidation' AND movement.from_address_id = address.id

@@ -1,5 +1,6 @@
 /** Moves the exception of a refund that goes on again: after a retry, or after a reorg that took back its end. */
 
+import type { Network } from '../../../domain/chain/network.js'
 import {
   auditException,
   type LockedException,
@@ -9,11 +10,21 @@ import {
 import { releaseHolds } from '../../books/exceptions/dispute-holds.js'
 import { requireFree } from '../../books/exceptions/propose-resolution.js'
 import type { Transaction } from '../../connect.js'
+import { unbookRefund } from '../../deposits/refund-rejected.js'
 import type { PayoutRow } from '../payout-row.js'
-import { findOwed } from './find-owed.js'
-import { lockRefunds, requireUnrefunded, stopOtherRefunds } from './other-refunds.js'
+import { depositOf, findOwed, type Owed } from './find-owed.js'
+import { freeForRefund } from './free-for-refund.js'
+import { requireUnrefunded, stopOtherRefunds } from './other-refunds.js'
 
-type Refund = Pick<PayoutRow, 'id' | 'merchant_id' | 'exception_id'>
+type Refund = Pick<
+  PayoutRow,
+  'id' | 'merchant_id' | 'exception_id' | 'network' | 'coin' | 'amount' | 'user_reference' | 'reopened'
+>
+
+/** Returns what a refund pays. */
+function paidBy({ network, coin, amount, user_reference: userReference }: Refund): Owed {
+  return { network, coin, amount, userReference }
+}
 
 /**
  * Requires that a refund that ended may be tried again, and releases for it what a dispute holds.
@@ -21,14 +32,17 @@ type Refund = Pick<PayoutRow, 'id' | 'merchant_id' | 'exception_id'>
  * @returns Its exception. `null` if the withdrawal refunds none.
  * @throws KeyturnError `INVALID_STATE`.
  */
-export async function requireRetryable(tx: Transaction, refund: Refund): Promise<LockedException | null> {
+export async function requireRetryable(
+  tx: Transaction,
+  network: Network,
+  refund: Refund,
+): Promise<LockedException | null> {
   if (refund.exception_id === null) return null
-  await lockRefunds(tx, refund.merchant_id)
   const exception = await lockException(tx, refund.merchant_id, refund.exception_id)
   await requireFree(tx, exception)
   await requireUnrefunded(tx, exception, refund.id)
   await findOwed(tx, exception)
-  await releaseHolds(tx, exception)
+  await freeForRefund(tx, exception, network, paidBy(refund))
   return exception
 }
 
@@ -57,7 +71,9 @@ export async function followReopenedRefund(tx: Transaction, refund: Refund): Pro
   if (refund.exception_id === null) return
   const exception = await lockException(tx, refund.merchant_id, refund.exception_id)
   await stopOtherRefunds(tx, exception, refund.id)
+  const depositId = depositOf(exception)
+  if (depositId !== null) await unbookRefund(tx, depositId, refund)
   if (exception.status === 'resolved' || exception.withdrawal_id !== null) return
-  await releaseHolds(tx, exception)
+  await releaseHolds(tx, exception, { ...paidBy(refund), owner: refund.user_reference ?? '' })
   await awaitRefund(tx, exception, refund.id, 'system:chain-watcher', 'refund_reopened')
 }

@@ -5,6 +5,7 @@ import { KeyturnError } from '../../../domain/errors.js'
 import type { Queryable, Transaction } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 import { withdrawalNotFound } from './find-withdrawal.js'
+import { lockRefund } from './lock-refund.js'
 
 /**
  * Kind of payout: a withdrawal that was requested, one transaction of a batch, or a movement between own
@@ -40,11 +41,12 @@ export function isOwnPayout(
   return sql`withdrawal.id = ${id} AND withdrawal.merchant_id = ${merchantId} AND withdrawal.kind = ANY (${[...ROWS[kind]]})`
 }
 
-/** Locks the payout. @throws KeyturnError `NOT_FOUND`. */
+/** Locks the payout, and what it refunds. @throws KeyturnError `NOT_FOUND`. */
 export async function lockOwnWithdrawal(tx: Transaction, payout: OwnPayout): Promise<PayoutRow> {
   const [row] = await tx<PayoutRow[]>`
     SELECT * FROM payouts withdrawal WHERE ${isOwnPayout(tx, payout)} FOR UPDATE`
   if (!row) throw payoutNotFound(payout)
+  await lockRefund(tx, row)
   return row
 }
 

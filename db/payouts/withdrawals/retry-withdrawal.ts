@@ -47,8 +47,8 @@ export async function retryWithdrawal(tx: Transaction, networks: Networks, retry
   if (!proof?.proven) throw refused(row, proof?.reason ?? 'it is paid')
   const [known] = await tx<{ id: string }[]>`SELECT id FROM payouts WHERE retry_of = ${row.id}`
   if (known) throw refused(row, `it was tried again before, by ${known.id}`, { retried_by: known.id })
-  const exception = await requireRetryable(tx, row)
   const network = findNetwork(networks, row.network)
+  const exception = await requireRetryable(tx, network, row)
   const {
     row: { id },
   } = await createWithdrawal(tx, networks, {

@@ -355,7 +355,8 @@ describe('a dispute', () => {
     expect((await dispute('user', who)).json.data.holds).toEqual([])
     await deposit(who, 4n)
     await post(`/exceptions/${first.json.data.id}/resolve`, { resolution: 'none', comment: 'ok' })
-    expect(await funds(who)).toEqual({ available: 5n * ETHER, reserved: 0n })
+    // The dispute about the user stands, and what the other one held was the user's when it was raised.
+    expect(await funds(who)).toEqual({ available: 4n * ETHER, reserved: ETHER })
     const rich = user()
     await deposit(rich, 7n)
     expect((await dispute('user', rich)).json.data.holds).toMatchObject([{ amount: '7' }])
@@ -532,6 +533,38 @@ describe('a resolution by a journal', () => {
     expect(await funds(who)).toEqual({ available: 2n * ETHER, reserved: 0n })
   })
 
+  test('gives the exception its root cause when it is booked, and not after a rejection or its expiry', async () => {
+    const [, first, second] = stage.people
+    const who = user()
+    const id = await raise()
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    const proposed = async (rootCause?: string) => {
+      const body = {
+        resolution: 'credit',
+        comment: 'x',
+        journal: journal(null, who, '1'),
+        root_cause: rootCause,
+      }
+      expect((await post(`/exceptions/${id}/resolve`, body)).json.data).toMatchObject({ root_cause: null })
+    }
+    await proposed('A wrong guess')
+    await decide(id, first, 'reject')
+    await advance(id)
+    expect(await read(id)).toMatchObject({ status: 'open', root_cause: null })
+    await proposed('Another guess')
+    await sql()`UPDATE control_changes SET expires_at = now() WHERE intent ->> 'exception' = ${id}`
+    await advance(id)
+    expect(await read(id)).toMatchObject({ status: 'open', root_cause: null })
+    await proposed()
+    await decide(id, first, 'reject')
+    await advance(id)
+    await proposed('A node lagged')
+    for (const person of [first, second]) await decide(id, person)
+    await advance(id)
+    expect(await read(id)).toMatchObject({ status: 'resolved', root_cause: 'A node lagged' })
+    expect((await audited(id)).filter((action) => action === 'exception.root_cause_set')).toHaveLength(1)
+  })
+
   test('books nothing when the amount is gone or the exception is resolved before the approvals', async () => {
     const [, first, second] = stage.people
     const [from, to] = [user(), user()]
@@ -684,6 +717,19 @@ describe('a refund', () => {
     const again = await post(`/exceptions/${id}/resolve`, refund)
     await end(again.json.data.withdrawal_id, 'confirmed')
     expect(await read(id)).toMatchObject({ status: 'resolved', resolution: 'refund' })
+  })
+
+  test('gives the exception its root cause when it is confirmed, and not when it fails', async () => {
+    const depositId = await deposit(user(), 3n)
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    const id = await raise({ kind: 'late', evidence: { deposit_id: depositId } })
+    const failed = await post(`/exceptions/${id}/resolve`, { ...refund, root_cause: 'The payer was late' })
+    expect(failed.json.data).toMatchObject({ status: 'in_progress', root_cause: null })
+    await end(failed.json.data.withdrawal_id, 'failed')
+    expect(await read(id)).toMatchObject({ status: 'open', root_cause: null })
+    const retried = await post(`/withdrawals/${failed.json.data.withdrawal_id}/retry`, {})
+    await end(retried.json.data.id, 'confirmed')
+    expect(await read(id)).toMatchObject({ status: 'resolved', root_cause: 'The payer was late' })
   })
 
   const refund = { resolution: 'refund', comment: 'x', to_address: TO }

@@ -36,12 +36,14 @@ export const deposits: BooksCheck = {
         WITH page AS MATERIALIZED (
           SELECT id, network, coin, address_id, coalesce(user_reference, '') AS owner, amount, status,
                  status IN ${members(tx, PENDING_DEPOSITS)} AS pending,
-                 status IN ${members(tx, RESERVED_DEPOSITS)} AS held, status = 'success' AS credited
+                 status IN ${members(tx, RESERVED_DEPOSITS)} AS held, status = 'success' AS credited,
+                 refunded_by IS NOT NULL AS refunded
           FROM deposits WHERE merchant_id = ${merchantId} AND id > ${after} ORDER BY id LIMIT ${PAGE}
         ), compared AS (
           SELECT page.*, booked.*, CASE WHEN held OR credited THEN amount ELSE 0 END AS due_chain,
-                 CASE WHEN held THEN amount ELSE 0 END AS due_reserved,
-                 CASE WHEN credited THEN amount ELSE 0 END AS due_available
+                 CASE WHEN held AND NOT refunded THEN amount ELSE 0 END AS due_reserved,
+                 -- What was paid back is the merchant's own.
+                 CASE WHEN credited OR (refunded AND owner = '') THEN amount ELSE 0 END AS due_available
           FROM page CROSS JOIN LATERAL (
             SELECT coalesce(sum(entry.amount) FILTER (
                      WHERE account.kind = 'chain' AND account.owner = page.address_id), 0) AS booked_chain,

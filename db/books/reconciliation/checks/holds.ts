@@ -37,6 +37,7 @@ export const holds: BooksCheck = {
         FROM (
           SELECT network, coin, coalesce(user_reference, '') AS owner, amount FROM deposits
           WHERE merchant_id = ${merchantId} AND status IN ${members(tx, RESERVED_DEPOSITS)} AND status <> 'success'
+            AND refunded_by IS NULL
           UNION ALL
           SELECT network, coin, holder, amount FROM open_payout WHERE NOT moves
           UNION ALL
