@@ -1,13 +1,14 @@
 /** Routes of the exception queue: list and read it, and raise a dispute. */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { type ExceptionRow, toExceptionView } from '../../db/books/exceptions/exception-row.js'
 import { findException, listExceptions, readSurroundings } from '../../db/books/exceptions/list-exceptions.js'
 import { raiseDispute } from '../../db/books/exceptions/raise-dispute.js'
-import type { Queryable } from '../../db/connect.js'
+import type { Queryable, Sql } from '../../db/connect.js'
 import { repeatTransaction } from '../../db/repeat-transaction.js'
 import { Exception, ExceptionFilter, ExceptionWithHistory, NewDispute } from '../../wire/exception.js'
-import type { ApiApp, ApiDependencies } from '../context.js'
+import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { deliveryView } from '../events/webhook-deliveries.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
 import { toPage, toSlice } from '../http/paging.js'
@@ -52,7 +53,25 @@ const dispute = createRoute({
   },
 })
 
-/** Registers `/exceptions`. */
+const disputeByOperator = createRoute({
+  ...secured('operator'),
+  method: 'post',
+  path: '/admin/merchants/{id}/exceptions',
+  summary: 'Raise a dispute for a merchant, which holds the value concerned until it is resolved',
+  description:
+    'For the operator. The same subject again gives the dispute that stands. The merchant works on it and resolves it.',
+  tags: ['Operator'],
+  request: {
+    params: z.object({ id: z.string().max(255) }),
+    body: { required: true, content: { 'application/json': { schema: NewDispute } } },
+  },
+  responses: {
+    200: answer(ExceptionWithHistory, 'A dispute of this subject stands already'),
+    201: answer(ExceptionWithHistory, 'Raised'),
+  },
+})
+
+/** Registers `/exceptions`, and the operator's way to raise one. */
 export function registerExceptionRoutes(app: ApiApp, { sql }: ApiDependencies): void {
   app.openapi(list, async (c) => {
     const query = c.req.valid('query')
@@ -78,14 +97,23 @@ export function registerExceptionRoutes(app: ApiApp, { sql }: ApiDependencies): 
   })
 
   app.openapi(dispute, async (c) => {
-    const merchantId = c.get('merchantId')
-    const { isNew, kept } = await repeatTransaction(sql, async (tx) => {
-      await requireFinance(c, tx)
-      const { id, isNew } = await raiseDispute(tx, merchantId, c.req.valid('json'), actorOf(c))
-      const view = await readException(tx, merchantId, id)
-      return { isNew, kept: await keepAnswer(c, tx, isNew ? 201 : 200, success(view)) }
-    })
+    await requireFinance(c, sql)
+    const { isNew, kept } = await raise(c, sql, c.get('merchantId'), c.req.valid('json'))
     return isNew ? c.json(kept, 201) : c.json(kept, 200)
+  })
+
+  app.openapi(disputeByOperator, async (c) => {
+    const { isNew, kept } = await raise(c, sql, c.req.valid('param').id, c.req.valid('json'))
+    return isNew ? c.json(kept, 201) : c.json(kept, 200)
+  })
+}
+
+/** Raises a dispute and keeps the answer, in one transaction. @throws KeyturnError `NOT_FOUND`. */
+async function raise(c: Context<ApiEnv>, sql: Sql, merchantId: string, given: NewDispute) {
+  return repeatTransaction(sql, async (tx) => {
+    const { id, isNew } = await raiseDispute(tx, merchantId, given, actorOf(c))
+    const view = await readException(tx, merchantId, id)
+    return { isNew, kept: await keepAnswer(c, tx, isNew ? 201 : 200, success(view)) }
   })
 }
 

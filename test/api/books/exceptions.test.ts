@@ -10,6 +10,7 @@ import { inTransaction } from '../../../db/connect.js'
 import { advanceControlChange } from '../../../db/controls/changes/advance-control-change.js'
 import { createApprover } from '../../../db/merchants/create-approver.js'
 import { createPerson } from '../../../db/merchants/create-person.js'
+import { createOperatorKey } from '../../../db/merchants/operator.js'
 import { newId } from '../../../db/new-id.js'
 import { movePayout } from '../../../db/payouts/move-payout.js'
 import { lockWithdrawal } from '../../../db/payouts/payout-row.js'
@@ -18,7 +19,7 @@ import { releaseJournal } from '../../../db/payouts/withdrawal-journals.js'
 import type { Network } from '../../../domain/chain/network.js'
 import { sendDecision } from '../../stage/people.js'
 import { type Stage, startStage } from '../../stage/start-stage.js'
-import type { Answer, ApiKeyPair } from '../../stage/test-api.js'
+import { type Answer, type ApiKeyPair, MASTER_KEY } from '../../stage/test-api.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
@@ -336,6 +337,37 @@ describe('a dispute', () => {
       SELECT data #>> '{funds,1,delta}' AS held FROM events
       WHERE type = 'balance.updated' AND subject = ${json.data.id} ORDER BY position`
     expect(balances.map((each) => each.held)).toEqual(['3', '-3'])
+  })
+
+  test('is raised by the operator too, for the merchant who then resolves it', async () => {
+    const operator = await createOperatorKey(sql(), MASTER_KEY, {
+      name: 'test',
+      ipAllowlist: ['0.0.0.0/0', '::/0'],
+    })
+    const who = user()
+    const id = await deposit(who, 3n)
+    const body = { kind: 'dispute', subject: { type: 'deposit', id }, reason: 'A bank asks for it back' }
+    const path = (merchant: string) => `/admin/merchants/${merchant}/exceptions`
+    expect(await code(post(path(stage.api.merchantId), body))).toEqual([403, 'INSUFFICIENT_SCOPE'])
+    expect(await code(post('/exceptions', body, operator))).toEqual([403, 'INSUFFICIENT_SCOPE'])
+    const other = await stage.api.newMerchant()
+    expect(await code(post(path(other), body, operator))).toEqual([404, 'NOT_FOUND'])
+    expect(await code(post(path('nobody'), body, operator))).toEqual([404, 'NOT_FOUND'])
+    expect(await code(post(path(other), { ...body, kind: 'drift' }, operator))).toEqual([
+      400,
+      'VALIDATION_FAILED',
+    ])
+    const key = { 'Idempotency-Key': 'dispute-of-operator' }
+    const { status, json } = await post(path(stage.api.merchantId), body, operator, key)
+    expect([status, json.data.kind, json.data.holds[0].amount]).toEqual([201, 'dispute', '3'])
+    expect((await post(path(stage.api.merchantId), body, operator, key)).json).toEqual(json)
+    expect((await post(path(stage.api.merchantId), body, operator)).status).toBe(200)
+    expect(await funds(who)).toEqual({ available: 0n, reserved: 3n * ETHER })
+    const [entry] = await sql()`
+      SELECT merchant_id, actor FROM audit_log WHERE subject = ${json.data.id} AND action = 'exception.disputed'`
+    expect(entry).toEqual({ merchant_id: stage.api.merchantId, actor: `api-key:${operator.id}` })
+    await post(`/exceptions/${json.data.id}/resolve`, { resolution: 'none', comment: 'Settled' })
+    expect(await funds(who)).toEqual({ available: 3n * ETHER, reserved: 0n })
   })
 
   test('holds what is left, and all that a user has', async () => {
