@@ -5,7 +5,10 @@ import { createRequire } from 'node:module'
 
 const resolve = createRequire(import.meta.url).resolve
 
-/** Packages of fonts, in the order in which a letter is looked up. Together they have the scripts in use today. */
+/**
+ * Packages of fonts, in the order in which a letter is looked up. Together they have the scripts that the tests list.
+ * A letter of another one is a box, such as one of the Mongolian script, which runs from top to bottom.
+ */
 const PACKAGES = [
   '@fontsource-variable/noto-sans',
   '@fontsource-variable/noto-sans-arabic',
@@ -25,6 +28,15 @@ const PACKAGES = [
   '@fontsource-variable/noto-sans-armenian',
   '@fontsource-variable/noto-sans-georgian',
   '@fontsource-variable/noto-sans-thaana',
+  '@fontsource-variable/noto-sans-oriya',
+  '@fontsource-variable/noto-sans-myanmar',
+  '@fontsource-variable/noto-serif-tibetan',
+  '@fontsource-variable/noto-sans-syriac',
+  '@fontsource-variable/noto-sans-cherokee',
+  '@fontsource-variable/noto-sans-canadian-aboriginal',
+  '@fontsource-variable/noto-sans-ol-chiki',
+  '@fontsource/noto-sans-nko',
+  '@fontsource/noto-sans-tifinagh',
   '@fontsource-variable/noto-sans-sc',
   '@fontsource-variable/noto-sans-kr',
 ] as const
@@ -45,10 +57,12 @@ export function fontFilesOf(codePoint: number): readonly FontFile[] {
 function readPackage(name: string): FontFile[] {
   const slices = JSON.parse(readFileSync(resolve(`${name}/unicode.json`), 'utf8')) as Record<string, string>
   const family = name.slice(name.indexOf('/') + 1)
+  // Fonts without a variable weight have one file for each weight.
+  const weight = name.startsWith('@fontsource-variable/') ? 'wght' : '400'
   return Object.entries(slices).map(([slice, text]) => {
     const ranges = text.split(',').map(readRange)
     return {
-      path: resolve(`${name}/files/${family}-${slice.replace(/[[\]]/g, '')}-wght-normal.woff2`),
+      path: resolve(`${name}/files/${family}-${slice.replace(/[[\]]/g, '')}-${weight}-normal.woff2`),
       has: (codePoint) => ranges.some(([first, last]) => codePoint >= first && codePoint <= last),
     }
   })

@@ -10,8 +10,14 @@ import { textRuns } from './text-runs.js'
 const MISSING = '□'
 /** Width of the outline of thin letters, as a part of their size. */
 const OUTLINE = 0.03
+/** With a list of features the words are shaped together, not one by one. */
+const SHAPED: Features = []
+/** The same without the places of marks, which some fonts have in a form that the reader of fonts cannot take. */
+const WITHOUT_MARKS = { abvm: false, blwm: false, mark: false, mkmk: false } as unknown as Features
 /** Weight of letters that need none. */
 const REGULAR = 400
+
+type Features = NonNullable<PDFKit.Mixins.TextOptions['features']>
 
 export interface Place {
   readonly x: number
@@ -42,6 +48,14 @@ interface Font {
   /** Whether the letters are thin as they lie in the file, so that they need an outline. */
   readonly thin: boolean
   has(codePoint: number): boolean
+}
+
+/** A run as it is drawn. */
+interface Shaped {
+  readonly text: string
+  readonly features: Features
+  readonly width: number
+  readonly thin: boolean
 }
 
 /** Opens a document without a page. The same texts and facts make the same bytes. */
@@ -78,25 +92,35 @@ export function openPage(options: PDFKit.PDFDocumentOptions): Page {
     }
     return null
   }
-  /** Calls `visit` for each run with its width, in the font of the run. */
-  async function eachRun(
-    text: string,
-    size: number,
-    visit: (text: string, width: number, thin: boolean) => void,
-  ): Promise<void> {
+  /** Returns how a text is shaped in a font, and its width. `null` if the font does not shape it. */
+  function shape(text: string, font: Font, size: number): Omit<Shaped, 'text' | 'thin'> | null {
+    document.font(font.file.path).fontSize(size)
+    for (const features of [SHAPED, WITHOUT_MARKS]) {
+      try {
+        return { features, width: document.widthOfString(text, { features }) }
+      } catch {
+        // A name must not keep the statement from being made, so it is shaped with less, or shown as boxes.
+      }
+    }
+    return null
+  }
+  /** Calls `visit` for each run, in the font of the run. */
+  async function eachRun(text: string, size: number, visit: (run: Shaped) => void): Promise<void> {
     const missing = await fontOf(MISSING.codePointAt(0) ?? 0, null)
     for (const run of await textRuns(text, fontOf)) {
-      const font = run.font ?? missing
-      if (!font) continue
-      const shown = run.font ? run.text : MISSING.repeat([...run.text].length)
-      document.font(font.file.path).fontSize(size)
-      // With a list of features the words are shaped together, not one by one.
-      visit(shown, document.widthOfString(shown, { features: [] }), font.thin)
+      const shaped = run.font && shape(run.text, run.font, size)
+      if (shaped) {
+        visit({ ...shaped, text: run.text, thin: run.font.thin })
+        continue
+      }
+      const boxes = MISSING.repeat([...run.text].length)
+      const shown = missing && shape(boxes, missing, size)
+      if (shown) visit({ ...shown, text: boxes, thin: missing.thin })
     }
   }
   async function measure(text: string, size: number): Promise<number> {
     let sum = 0
-    await eachRun(text, size, (_, width) => {
+    await eachRun(text, size, ({ width }) => {
       sum += width
     })
     return sum
@@ -107,11 +131,11 @@ export function openPage(options: PDFKit.PDFDocumentOptions): Page {
     measure,
     async draw(text, { x, y, size, right = false }) {
       let at = right ? x - (await measure(text, size)) : x
-      await eachRun(text, size, (shown, width, thin) => {
+      await eachRun(text, size, ({ text: shown, features, width, thin }) => {
         document.lineWidth(size * OUTLINE)
         document.text(shown, at, y, {
           lineBreak: false,
-          features: [],
+          features,
           baseline: 'alphabetic',
           ...(thin ? { fill: true, stroke: true } : {}),
         })

@@ -30,9 +30,11 @@ export async function statementPdf(statement: Statement): Promise<Buffer> {
   y = await drawColumns(page, y)
   for (const line of lines) {
     const cells = await Promise.all(AMOUNTS.map((name) => fitAmount(page, line[name])))
-    const height = Math.max(...cells.map(({ parts }) => parts.length)) * LINE
+    const names = await breakText(page, `${line.coin} on ${line.network}`, NAME_WIDTH - 6, TEXT)
+    const height = Math.max(names.length, ...cells.map(({ parts }) => parts.length)) * LINE
     if (y + height > PAGE.height - 2 * PAGE.margin) y = await drawColumns(page, newPage(page))
-    await page.draw(`${line.coin} on ${line.network}`, { x: PAGE.margin, y, size: TEXT })
+    for (const [row, part] of names.entries())
+      await page.draw(part, { x: PAGE.margin, y: y + row * LINE, size: TEXT })
     for (const [column, { parts, size }] of cells.entries()) {
       for (const [row, part] of parts.entries())
         await page.draw(part, { x: rightOf(column), y: y + row * LINE, size, right: true })
@@ -83,6 +85,26 @@ function newPage({ document }: Page): number {
 
 function rightOf(column: number): number {
   return PAGE.margin + NAME_WIDTH + (column + 1) * AMOUNT_WIDTH
+}
+
+/** Breaks a text into lines of at most a width, at spaces where there are any. No letter is left out. */
+async function breakText(page: Page, text: string, width: number, size: number): Promise<string[]> {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(/(?<= )/)) {
+    if (line !== '' && (await page.measure(line + word.trimEnd(), size)) > width) {
+      lines.push(line)
+      line = ''
+    }
+    for (const letter of word) {
+      if (line !== '' && (await page.measure(line + letter, size)) > width && letter !== ' ') {
+        lines.push(line)
+        line = ''
+      }
+      line += letter
+    }
+  }
+  return [...lines, line]
 }
 
 /** Makes an amount smaller until it fits its column, and breaks one that never does. No digit is left out. */

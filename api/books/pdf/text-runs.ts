@@ -15,7 +15,7 @@ interface Piece<Font> {
   text: string
 }
 
-const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Thaana}\p{Script=Syriac}]/u
+const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Thaana}\p{Script=Syriac}\p{Script=Nko}]/u
 // The types describe an ES module, and Node.js loads the other one, which is the function itself.
 const bidi = (createBidi as unknown as () => Bidi)()
 

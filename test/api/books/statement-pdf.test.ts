@@ -29,6 +29,13 @@ function statement(name: string, coins = 3): Statement {
   }
 }
 
+/** A text as a reader finds it. `transform[4]` is its left end. */
+interface Drawn {
+  readonly str: string
+  readonly width: number
+  readonly transform: readonly number[]
+}
+
 async function read(file: Buffer): Promise<{ pages: number; text: string }> {
   const { totalPages, text } = await extractText(await getDocumentProxy(new Uint8Array(file)))
   return { pages: totalPages, text: text.join('\n') }
@@ -37,7 +44,7 @@ async function read(file: Buffer): Promise<{ pages: number; text: string }> {
  * Letters without white space, which a reader of PDF puts where letters are joined, and without what it shows for
  * the dots of Arabic letters, which a font draws on their own.
  */
-const bare = (text: string) => text.normalize('NFKC').replace(/[\s\p{Cc}]/gu, '')
+const bare = (text: string) => text.normalize('NFKD').replace(/[\s\p{Cc}]/gu, '')
 
 test('holds every figure, the period, its status and the block', async () => {
   const { text } = await read(await statementPdf(statement('Shop')))
@@ -69,12 +76,62 @@ test.each([
   ['Arabic', 'متجر السلام للتجارة'],
   ['Hebrew', 'חנות השלום'],
   ['Latin and Arabic', 'Acme متجر Ltd'],
+  ['Bengali', 'দোকান বাংলা'],
+  ['Gurmukhi', 'ਦੁਕਾਨ'],
+  ['Gujarati', 'દુકાન'],
+  ['Odia', 'ଦୋକାନ'],
+  ['Tamil', 'கடை தமிழ்'],
+  ['Telugu', 'దుకాణం'],
+  ['Kannada', 'ಅಂಗಡಿ'],
+  ['Malayalam', 'കട മലയാളം'],
+  ['Sinhala', 'කඩය'],
+  ['Lao', 'ຮ້ານຄ້າ'],
+  ['Tibetan', 'ཚོང་ཁང'],
+  ['Burmese', 'ဆိုင်'],
+  ['Khmer', 'ហាង'],
+  ['Ethiopic', 'ሱቅ'],
+  ['Thaana', 'ފިހާރަ'],
+  ['Syriac', 'ܚܢܘܬܐ'],
+  ["N'Ko", 'ߖߊߥߏ'],
+  ['Tifinagh', 'ⵜⴰⵃⴰⵏⵓⵜ'],
+  ['Cherokee', 'ᎠᏓᎾᏅ'],
+  ['Canadian syllabics', 'ᓂᐅᕐᕕᒃ'],
+  ['Ol Chiki', 'ᱫᱚᱠᱟᱱ'],
 ])('writes the letters of %s', async (_, name) => {
   const { text } = await read(await statementPdf(statement(name)))
   const line = text.slice(text.indexOf('2026-11') + 7, text.indexOf('mer_1'))
   // Where a script runs from right to left, a reader may find its words in another order.
   const sorted = (letters: string) => [...bare(letters)].sort().join('')
   expect(sorted(line)).toBe(sorted(name))
+})
+
+test.each(['متجر', 'السلام', 'חנות'])('draws the letters of %s from right to left', async (name) => {
+  const { text } = await read(await statementPdf(statement(name)))
+  const line = text.slice(text.indexOf('2026-11') + 7, text.indexOf('mer_1'))
+  // The reader takes the glyphs from left to right and turns the line. One drawn the other way comes out reversed.
+  expect(bare(line)).toBe(bare(name))
+})
+
+test('makes names of coins and networks that are wider than their column into lines', async () => {
+  const lines = statement('Shop').lines.map((line) => ({
+    ...line,
+    coin: 'c'.repeat(31),
+    network: 'n'.repeat(31),
+  }))
+  const page = await (
+    await getDocumentProxy(new Uint8Array(await statementPdf({ ...statement('Shop'), lines })))
+  ).getPage(1)
+  const items: object[] = (await page.getTextContent()).items
+  const names = items.flatMap((item) =>
+    'str' in item && /^[cn]{5,}/.test(String(item.str)) ? [item as unknown as Drawn] : [],
+  )
+  expect(names.map(({ str }) => str).join('')).toContain('c'.repeat(20))
+  for (const { transform, width } of names) expect((transform[4] ?? 0) + width).toBeLessThan(36 + 120)
+})
+
+test('makes a statement with boxes where a font cannot shape a name', async () => {
+  const { text } = await read(await statementPdf(statement('A ᠳᠡ B')))
+  expect(bare(text)).toContain('A□□B')
 })
 
 test('shows a letter without a font as a box, and the marks that turn a text as their codes', async () => {
