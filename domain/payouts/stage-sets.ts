@@ -217,3 +217,22 @@ export const LISTED_PAYOUTS = {
   failed: false,
   reverted: false,
 } as const satisfies StageSet
+
+/** Payouts whose transaction was mined, so that the books have what left. */
+export const SETTLED_PAYOUTS = {
+  requested: false,
+  pending_review: false,
+  pending_approval: false,
+  approved: false,
+  building: false,
+  pending_signature: false,
+  signed: false,
+  broadcasting: false,
+  confirming: false,
+  confirmed: true,
+  rejected: false,
+  expired: false,
+  cancelled: false,
+  failed: false,
+  reverted: true,
+} as const satisfies StageSet

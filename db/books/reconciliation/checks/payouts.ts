@@ -1,27 +1,8 @@
 /** Checks that every payout is settled in the books as its stage says. */
 
-import type { WithdrawalStage } from '../../../../domain/payouts/withdrawal-stage.js'
+import { SETTLED_PAYOUTS } from '../../../../domain/payouts/stage-sets.js'
 import { members } from '../../../members.js'
 import { type BooksCheck, eachPage, PAGE, type Page } from './check.js'
-
-/** Payouts whose transaction was mined, so that the books have what left. */
-const SETTLED_PAYOUTS = {
-  requested: false,
-  pending_review: false,
-  pending_approval: false,
-  approved: false,
-  building: false,
-  pending_signature: false,
-  signed: false,
-  broadcasting: false,
-  confirming: false,
-  confirmed: true,
-  rejected: false,
-  expired: false,
-  cancelled: false,
-  failed: false,
-  reverted: true,
-} as const satisfies Readonly<Record<WithdrawalStage, boolean>>
 
 interface Wrong {
   readonly id: string
