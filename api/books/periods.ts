@@ -41,7 +41,7 @@ const params = z.object({ period: PeriodName })
 const awaits = { 202: answer(Period, 'Waits for two approvals under `approval.path`') }
 
 const list = createRoute({
-  ...secured('read'),
+  ...secured('read', 'reconciliation'),
   method: 'get',
   path: '/periods',
   summary: 'The months of the books, newest first',
@@ -51,7 +51,7 @@ const list = createRoute({
 })
 
 const get = createRoute({
-  ...secured('read'),
+  ...secured('read', 'reconciliation'),
   method: 'get',
   path: '/periods/{period}',
   summary: 'One month: checklist, trial balance, proof and adjustments',

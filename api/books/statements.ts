@@ -21,7 +21,7 @@ import { secured } from '../http/secured.js'
 import { statementPdf } from './pdf/statement-pdf.js'
 
 const get = createRoute({
-  ...secured('read'),
+  ...secured('read', 'reconciliation'),
   method: 'get',
   path: '/statements/{period}',
   summary: 'What a month did to each coin: opening, in, out, fees, transfers, adjustments, closing',

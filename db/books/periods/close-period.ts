@@ -1,14 +1,15 @@
 /** Closes a period that two people approved, in the transaction of the last decision. */
 
 import { type PeriodBooks, periodHash } from '../../../domain/books/period-books.js'
-import type { Networks } from '../../../domain/chain/network.js'
+import { type Networks, namedCoin } from '../../../domain/chain/network.js'
+import { formatAmount } from '../../../domain/money.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { json, type Transaction } from '../../connect.js'
 import type { PeriodCloseRow } from '../../controls/changes/control-change-row.js'
 import { findPeriod } from './find-window.js'
 import { lockPeriods, type StoredLine } from './period-row.js'
 import { isGreen, readChecklist } from './read-checklist.js'
-import { readStatement } from './read-statement.js'
+import { readStatement, type StatementUnits } from './read-statement.js'
 import { readTrialBalance } from './read-trial-balance.js'
 import { setFence } from './set-fence.js'
 
@@ -48,6 +49,8 @@ export async function closePeriod(
   if (left !== null) return `the block of ${left} has left the chain`
 
   const lines = await readStatement(tx, merchantId, window)
+  const unequal = findUnequal(networks, books, lines)
+  if (unequal !== null) return `the statement of ${unequal} does not close with the signed balance`
   const stored: StoredLine[] = lines.map((line) => ({
     network: line.network,
     coin: line.coin,
@@ -72,6 +75,25 @@ export async function closePeriod(
     data: { request: change.id, from: intent.from, to: intent.to, hash: intent.hash, proof: books.proof },
   })
   return null
+}
+
+/** Returns the coin whose statement closes with another sum than what the signed balance has on addresses. */
+function findUnequal(
+  networks: Networks,
+  { trial_balance }: PeriodBooks,
+  lines: readonly StatementUnits[],
+): string | null {
+  const signed = new Map<string, string>()
+  for (const { account, network, coin, balance } of trial_balance)
+    if (account === 'chain') signed.set(`${coin} on ${network}`, balance)
+  for (const { network, coin, closing } of lines) {
+    const name = `${coin} on ${network}`
+    const shown = formatAmount(closing, namedCoin(networks, network, coin)?.decimals ?? 0)
+    if (shown !== (signed.get(name) ?? '0')) return name
+    signed.delete(name)
+  }
+  const [missing] = signed.keys()
+  return missing ?? null
 }
 
 /** Returns the network of the proof whose block is known not to be on the chain. `null` if there is none. */

@@ -24,8 +24,7 @@ export async function readAdjustments(
     SELECT journal.id AS journal_id, journal.type, journal.reference, journal.network,
            ${iso(sql, 'recorded_at')} AS recorded_at
     FROM (
-      SELECT noted.*, (SELECT max(recorded_at) FROM ledger_entries WHERE journal_id = noted.journal_id) AS recorded_at
-      FROM period_adjustments noted WHERE noted.merchant_id = ${merchantId}
+      SELECT journal_id, recorded_at FROM standing_adjustments WHERE merchant_id = ${merchantId}
     ) noted
     JOIN LATERAL (
       SELECT id, type, reference, network FROM ledger_journals WHERE id = noted.journal_id

@@ -4,12 +4,13 @@ import type { ProofBlock } from '../../../domain/books/period-books.js'
 import type { Networks } from '../../../domain/chain/network.js'
 import type { Queryable } from '../../connect.js'
 
-/** Blocks around the final one in which bookings can be a moment early or late. */
+/** Blocks around the final one in which bookings can have been early or late. What waits still is found at any depth. */
 const NEAR = 100
 
 /**
  * Returns a block for each enabled network that has been scanned: the one that was final at the instant,
- * moved by a few blocks to where the bookings of the merchant were then. A network whose scan began later has
+ * moved to where the bookings of the merchant were then: below each deposit and payout that is in a block and not
+ * booked, and by a few blocks for what was booked a moment early or late. A network whose scan began later has
  * the first block that is known.
  *
  * @param before - Instant, not included.
@@ -56,7 +57,12 @@ export async function readProof(
         UNION ALL
         SELECT min(deposit.block_number) FROM deposits deposit
         WHERE deposit.merchant_id = ${merchantId} AND deposit.network = enabled.network AND deposit.status = 'unconfirmed'
-          AND deposit.block_number BETWEEN booked.height - ${NEAR} AND booked.height
+          AND deposit.block_number <= booked.height
+        UNION ALL
+        -- A payout that was mined has left the chain's sum, and leaves the books when it is settled.
+        SELECT min(own.block_number) FROM attempts own
+        WHERE own.merchant_id = ${merchantId} AND own.network = enabled.network AND own.state = 'mined'
+          AND own.block_number <= booked.height
       ) later
     ) unbooked
     CROSS JOIN LATERAL (SELECT least(booked.height, unbooked.height) AS height) wanted

@@ -81,7 +81,7 @@ export async function readStatement(
 function stepOf(sql: Queryable, merchantId: string) {
   return sql`
     CASE WHEN journal.reverses IS NOT NULL
-           OR journal.id IN (SELECT journal_id FROM period_adjustments WHERE merchant_id = ${merchantId})
+           OR journal.id IN (SELECT journal_id FROM standing_adjustments WHERE merchant_id = ${merchantId})
          THEN 'adjustment'
          WHEN journal.type LIKE 'deposit.%' THEN 'deposit'
          WHEN journal.type LIKE 'withdrawal.%' THEN 'withdrawal'

@@ -198,6 +198,82 @@ test('returns a month to what it was when one person rejects its close, and clos
   expect((await read(LAST)).status).toBe('closed')
 })
 
+test('shows what a rejected or re-opened close noted as an adjustment in the usual column until the month closes again', async () => {
+  await business()
+  await books.close(LAST)
+  await books.post('deposit.confirmed', { 'chain:a3': 7n, 'available:bob': -7n }, { height: 2 })
+  expect(await lineOf(THIS)).toMatchObject({ in: '0', adjustments: '0.00000007' })
+  await books.decide(LAST, books.people[1], 'reject')
+  await books.advance(LAST)
+  expect(await lineOf(THIS)).toMatchObject({ in: '0.00000007', adjustments: '0', closing: '4.00000007' })
+  expect((await read(THIS)).adjustments).toEqual([])
+
+  await books.close(LAST)
+  expect(await books.approve(LAST)).toBe('effective')
+  await books.reopen(LAST)
+  expect(await books.approve(LAST)).toBe('effective')
+  // A booking after a re-opening has the time of its posting, which lies in the month that runs.
+  await books.post('deposit.confirmed', { 'chain:a3': 5n, 'available:bob': -5n }, { height: 2 })
+  expect(await lineOf(LAST)).toMatchObject({ in: '4', adjustments: '0', closing: '4' })
+  expect(await lineOf(THIS)).toMatchObject({ in: '0.00000012', adjustments: '0', closing: '4.00000012' })
+})
+
+test('proves a month below each payout that is mined and not settled, however old its block is', async () => {
+  const { sql } = api.database
+  await business()
+  const final = 14 - (api.dependencies.networks.get('bitcoin')?.confirmations ?? 0) + 1
+  const proofOf = async () => (await read(LAST)).proof.map(({ block_number }) => block_number)
+  expect(await proofOf()).toEqual([final])
+  const id = newId('tx')
+  await sql`
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, coin, amount, max_fee, state, payload,
+                          txid, block_number, block_hash)
+    VALUES (${id}, ${books.merchantId}, 'withdrawal', ${newId('withdrawal')}, 1, 'bitcoin', 'btc', 1, 1, 'mined', '{}', ${id},
+            ${final - 2}, ${`hash-${final - 2}`})`
+  expect(await proofOf()).toEqual([final - 3])
+  await sql`UPDATE attempts SET state = 'final' WHERE id = ${id}`
+  expect(await proofOf()).toEqual([final])
+})
+
+test('refuses a close whose statement does not close with the balance on addresses that was signed', async () => {
+  const { sql } = api.database
+  const deposit = await business()
+  await books.close(LAST)
+  // Only a change of the database behind the platform can do this: the entry moved the account by another amount.
+  await sql.begin(async (tx) => {
+    await tx`SET LOCAL session_replication_role = 'replica'`
+    await tx`UPDATE ledger_entries SET amount = amount + 1 WHERE journal_id = ${deposit} AND amount > 0`
+  })
+  expect(await books.approve(LAST)).toBe('superseded')
+  const [change] = await sql<{ cause: string }[]>`
+    SELECT history -> -1 ->> 'cause' AS cause FROM control_changes WHERE merchant_id = ${books.merchantId}`
+  expect(change?.cause).toContain('does not close with the signed balance')
+})
+
+test('wants no withdrawal to wait for approvals beyond its expiry', async () => {
+  const { sql } = api.database
+  const id = newId('withdrawal')
+  await sql.begin(async (tx) => {
+    await tx`SET LOCAL session_replication_role = 'replica'`
+    await tx`
+      INSERT INTO payouts (id, merchant_id, network, coin, amount, to_address, fee_coin, fee_estimate, fee_limit, stage,
+                           intent, intent_hash, initiator, required_confirmations, estimated_confirmation_at, created_at, expires_at)
+      VALUES (${id}, ${books.merchantId}, 'bitcoin', 'btc', 1, 'bcrt1', 'btc', 1, 1, 'pending_approval', '{}', '', 'test', 1,
+              now(), ${MIDDLE}, ${new Date(MIDDLE.getTime() + 3_600_000)})`
+  })
+  const red = async () => (await read(LAST)).checklist.filter(({ ok }) => !ok)
+  expect(await red()).toEqual([{ name: 'open_withdrawals', ok: false, found: 1, examples: [id] }])
+  expect((await books.close(LAST)).status).toBe(409)
+  await sql`UPDATE payouts SET expires_at = now() + interval '1 hour' WHERE id = ${id}`
+  expect(await red()).toEqual([])
+})
+
+test('lets a key that may ask for a close read the months and their statements', async () => {
+  const key = await api.newKey({ merchantId: books.merchantId, scopes: ['reconciliation'] })
+  for (const path of ['/periods', `/periods/${LAST}`, `/statements/${LAST}`])
+    expect((await books.call('GET', path, undefined, key)).status).toBe(200)
+})
+
 test('refuses a month that runs or has not begun, that is closed or closing, or lies before the books', async () => {
   expect(codeOf(await books.close(THIS))).toEqual([409, 'INVALID_STATE'])
   expect(codeOf(await books.close(NEXT))).toEqual([409, 'INVALID_STATE'])
