@@ -56,7 +56,17 @@ export const ExportedAddress = z
   .object({
     ...Address.shape,
     outside_books: z
-      .array(z.object({ coin: z.string(), amount: z.string() }))
+      .array(
+        z.object({
+          coin: z.string(),
+          amount: z.string(),
+          source: z.enum(['small_transfer', 'validator_withdrawal', 'unexplained']),
+          block_number: z.number().int().nullable().meta({
+            description:
+              'The block that has it, or at which it was noticed; null where it is old and not kept.',
+          }),
+        }),
+      )
       .readonly()
       .meta({
         description:

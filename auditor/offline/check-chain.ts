@@ -11,12 +11,21 @@ import { parseDecimal, scale, showDecimal } from './decimal.js'
 import type { Findings } from './findings.js'
 import { scriptOfAddress } from './script-of-address.js'
 
+/** What the platform says lies on an address and is not in its ledger. */
+export interface OutsideBooks {
+  readonly coin: string
+  readonly amount: string
+  readonly source: 'small_transfer' | 'validator_withdrawal' | 'unexplained'
+  /** Block that has it, or at which it was noticed. `null`: an old block that is not kept. */
+  readonly block_number: number | null
+}
+
 /** An address of the export, as far as it is checked. */
 export interface ExportedAddress {
   readonly id: string
   readonly address: string
   readonly network: string
-  readonly outside_books: readonly { readonly coin: string; readonly amount: string }[]
+  readonly outside_books: readonly OutsideBooks[]
 }
 
 /** A network of `GET /networks`, as far as it is checked. */
@@ -45,6 +54,8 @@ export interface ChainQuestion {
 
 /** Questions of one request to an EVM node. */
 const BATCH = 100
+/** Addresses that are named of those with coins outside the books. */
+const MOST_NAMED = 20
 
 /** Compares every address and coin of a network. A node that cannot answer leaves it unchecked. */
 export async function checkChain(question: ChainQuestion, findings: Findings): Promise<void> {
@@ -52,8 +63,8 @@ export async function checkChain(question: ChainQuestion, findings: Findings): P
   const check = `chain ${proof.network}`
   try {
     const holdings = network.family === 'utxo' ? await readOutputs(question) : await readBalances(question)
-    const wrong = compare(question, holdings, check, findings)
-    if (wrong === 0)
+    const apart = compare(question, holdings, check, findings)
+    if (apart === 0)
       findings.holds(
         check,
         `${holdings.size} balances at block ${proof.block_number} (${proof.block_hash}) are those of the ledger`,
@@ -129,7 +140,7 @@ function requireHash({ height, hash }: { height: number; hash: string }, found: 
       )
 }
 
-/** @returns The number of faults. */
+/** @returns The number of faults, and of coins of which something lies outside the books. */
 function compare(
   { proof, addresses, accounts }: ChainQuestion,
   holdings: Holdings,
@@ -142,6 +153,7 @@ function compare(
       books.set(keyOf(account.slice('chain:'.length), coin), balance)
   }
   const known = new Map(addresses.map((address) => [address.id, address]))
+  const outside = new Map<string, { readonly address: string; readonly amount: bigint }[]>()
   let faults = 0
   const fault = (what: string) => {
     faults += 1
@@ -158,13 +170,42 @@ function compare(
         )
       continue
     }
-    const outside = parseDecimal(address.outside_books.find((each) => each.coin === coin)?.amount) ?? 0n
+    const { least, most } = outsideAt(address, coin, proof.block_number)
     const surplus = onChain - inBooks
-    // What is outside of the books may have come after the block.
-    if (surplus >= 0n && surplus <= outside) continue
-    fault(
-      `${address.address} holds ${showDecimal(onChain)} ${coin} at block ${proof.block_number}, and ${showDecimal(inBooks)} in the ledger`,
+    const held = `${address.address} holds ${showDecimal(onChain)} ${coin} at block ${proof.block_number}, and ${showDecimal(inBooks)} in the ledger`
+    if (surplus < least || surplus > most)
+      fault(
+        most === 0n ? held : `${held}; ${showDecimal(least)} to ${showDecimal(most)} is said to lie outside`,
+      )
+    // The platform alone says why, so this is no proof.
+    else if (surplus !== 0n) {
+      const named = outside.get(coin) ?? []
+      named.push({ address: address.address, amount: surplus })
+      outside.set(coin, named)
+    }
+  }
+  for (const [coin, each] of outside) {
+    const sum = each.reduce((total, { amount }) => total + amount, 0n)
+    const named = each.slice(0, MOST_NAMED).map(({ address, amount }) => `${address} ${showDecimal(amount)}`)
+    findings.unchecked(
+      check,
+      `${showDecimal(sum)} ${coin} lies outside the books at block ${proof.block_number} on ${each.length} addresses, ` +
+        `and only the platform says why: ${named.join(', ')}${each.length > MOST_NAMED ? ', …' : ''}`,
     )
   }
-  return faults
+  return faults + outside.size
+}
+
+/** Returns the least and the most that may lie outside the books at a block. They are equal where all blocks are known. */
+function outsideAt(address: ExportedAddress, coin: string, height: number): { least: bigint; most: bigint } {
+  let [least, most] = [0n, 0n]
+  for (const each of address.outside_books) {
+    if (each.coin !== coin) continue
+    const amount = parseDecimal(each.amount) ?? 0n
+    if (each.block_number !== null && each.block_number <= height) least += amount
+    // An unexplained rise may have been noticed later than it came.
+    else if (each.block_number !== null && each.source !== 'unexplained') continue
+    most += amount
+  }
+  return { least, most }
 }

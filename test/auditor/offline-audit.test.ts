@@ -247,6 +247,66 @@ describe('names exactly', () => {
     if (network === 'bitcoin') expect(faults.join()).toContain(text)
   })
 
+  test('coins outside the books, exactly, and never as something that holds', async () => {
+    const lines = (exported.get('addresses.ndjson') ?? '').trimEnd().split('\n')
+    const line = lines.findIndex((text) => text.includes('"ethereum"') && text.includes('"alice"')) + 1
+    const { address } = JSON.parse(lines[line - 1] ?? '')
+    await lab.send({ to: address, value: 1_000n })
+    await lab.anvil.mine(1)
+    const head = (await lab.anvil.call('eth_getBlockByNumber', 'latest', false)) as {
+      number: string
+      hash: string
+    }
+    const { data } = JSON.parse(exported.get('period.json') ?? '')
+    changePeriod({
+      proof: data.proof.map((each: { network: string }) =>
+        each.network === 'ethereum'
+          ? { ...each, block_number: Number(head.number), block_hash: head.hash }
+          : each,
+      ),
+    })
+    const chainFindings = async (
+      ...outside: readonly [amount: string, source: string, block: number | null][]
+    ) => {
+      writeFileSync(join(directory, 'addresses.ndjson'), exported.get('addresses.ndjson') ?? '')
+      if (outside.length > 0)
+        set('addresses.ndjson', line, {
+          outside_books: outside.map(([amount, source, block_number]) => ({
+            coin: 'eth',
+            amount,
+            source,
+            block_number,
+          })),
+        })
+      const { verdicts } = await audit()
+      return verdicts
+        .filter(({ check, kind }) => check === 'chain ethereum' && kind !== 'holds')
+        .map(({ kind, what }) => `${kind} ${what}`)
+    }
+    const [height, exact, more] = [Number(head.number), '0.000000000000001', '0.000000000000001001']
+    expect(await chainFindings()).toEqual([expect.stringMatching(/^fault 0x/)])
+    expect(await chainFindings([exact, 'small_transfer', height])).toEqual([
+      expect.stringMatching(
+        /^unchecked 0\.000000000000001 eth lies outside the books at block \d+ on 1 addresses/,
+      ),
+    ])
+    expect(await chainFindings([more, 'small_transfer', height])).toEqual([
+      expect.stringMatching(/^fault 0x/),
+    ])
+    // What came after the block excuses nothing at it.
+    expect(await chainFindings([exact, 'small_transfer', height + 1])).toEqual([
+      expect.stringMatching(/^fault 0x/),
+    ])
+    // A rise that was noticed later may be there already, and a block that was not kept may be later.
+    for (const late of [
+      ['unexplained', height + 1],
+      ['small_transfer', null],
+    ] as const)
+      expect(await chainFindings([more, ...late])).toEqual([
+        expect.stringMatching(/^unchecked 0.000000000000001 eth/),
+      ])
+  })
+
   test('a proof whose block is not on the chain', async () => {
     const { data } = JSON.parse(exported.get('period.json') ?? '')
     changePeriod({
@@ -257,6 +317,24 @@ describe('names exactly', () => {
     const chain = faultsOf(await audit()).filter((fault) => fault.startsWith('chain'))
     expect(chain).toEqual([expect.stringMatching(/^chain ethereum: The node of ethereum has 0x/)])
   })
+})
+
+test('exports what lies outside the books with its source and block', async () => {
+  const { sql } = api.database
+  const [address] = await sql`SELECT id FROM addresses WHERE network = 'ethereum' AND user_reference = 'bob'`
+  await sql`
+    INSERT INTO small_transfers (network, block_number, address_id, coin, transfers, amount)
+    VALUES ('ethereum', -1, ${address?.id}, 'usdt', 2, 30), ('ethereum', 7, ${address?.id}, 'usdt', 1, 5)`
+  await sql`
+    INSERT INTO balance_rises (network, address_id, coin, source, reference, block_number, amount)
+    VALUES ('ethereum', ${address?.id}, 'eth', 'unexplained', '9', 9, 1)`
+  const lines = (await readAll('addresses', new Map([['ethereum', lab.network]]))).trimEnd().split('\n')
+  const line = lines.map((text) => JSON.parse(text)).find(({ id }) => id === address?.id)
+  expect(line.outside_books).toEqual([
+    { coin: 'eth', amount: '0.000000000000000001', source: 'unexplained', block_number: 9 },
+    { coin: 'usdt', amount: '0.000005', source: 'small_transfer', block_number: 7 },
+    { coin: 'usdt', amount: '0.00003', source: 'small_transfer', block_number: null },
+  ])
 })
 
 describe('says that it could not check', () => {

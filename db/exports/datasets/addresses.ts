@@ -14,8 +14,13 @@ interface AddressRow {
   readonly kind: ExportedAddress['kind']
   readonly derivation_path: string
   readonly created_at: Date
-  /** Base units as texts, by coin. */
-  readonly outside: readonly { readonly coin: string; readonly amount: string }[]
+  /** Amounts are base units as texts. */
+  readonly outside: readonly {
+    readonly coin: string
+    readonly amount: string
+    readonly source: ExportedAddress['outside_books'][number]['source']
+    readonly block_number: number | null
+  }[]
 }
 
 export const addresses: Dataset<AddressRow, ExportedAddress> = {
@@ -25,14 +30,14 @@ export const addresses: Dataset<AddressRow, ExportedAddress> = {
   rows: (sql, selection) => sql`
     SELECT address.id, address.address, address.network, address.user_reference, address.label, address.kind,
            address.derivation_path, address.created_at, coalesce((
-             SELECT jsonb_agg(jsonb_build_object('coin', coin, 'amount', amount::text) ORDER BY coin) FROM (
-               SELECT coin, sum(amount) AS amount FROM (
-                 SELECT coin, amount FROM small_transfers WHERE address_id = address.id
-                 UNION ALL
-                 SELECT coin, amount FROM balance_rises
-                 WHERE network = address.network AND address_id = address.id
-               ) each GROUP BY coin
-             ) summed), '[]') AS outside
+             SELECT jsonb_agg(jsonb_build_object('coin', coin, 'amount', amount::text, 'source', source,
+                                                 'block_number', block_number) ORDER BY coin, block_number, source) FROM (
+               SELECT coin, amount, 'small_transfer' AS source, nullif(block_number, -1) AS block_number
+               FROM small_transfers WHERE address_id = address.id
+               UNION ALL
+               SELECT coin, sum(amount), source, block_number FROM balance_rises
+               WHERE network = address.network AND address_id = address.id GROUP BY coin, source, block_number
+             ) each), '[]') AS outside
     ${from(sql, selection)} ORDER BY address.id`,
   count: (sql, selection) => sql`SELECT count(*)::bigint AS count ${from(sql, selection)}`,
   async lines(rows, { decimalsOf }) {
@@ -40,9 +45,11 @@ export const addresses: Dataset<AddressRow, ExportedAddress> = {
       view: {
         ...row,
         created_at: created_at.toISOString(),
-        outside_books: outside.map(({ coin, amount }) => ({
+        outside_books: outside.map(({ coin, amount, source, block_number }) => ({
           coin,
           amount: formatAmount(BigInt(amount), decimalsOf(row.network, coin)),
+          source,
+          block_number,
         })),
       },
       sequence: null,
