@@ -1,6 +1,13 @@
 /** Follows a control change from its request to its end. The row is the truth; the workflow sleeps and wakes. */
 
-import { condition, defineSignal, setCurrentDetails, setHandler } from '@temporalio/workflow'
+import {
+  condition,
+  continueAsNew,
+  defineSignal,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow'
 import { FOUR_EYES } from '../domain/controls/approval.js'
 import type { ControlChangeState } from '../domain/controls/control-change.js'
 import type { ControlChangeInput } from '../temporal/inputs.js'
@@ -19,16 +26,18 @@ interface Progress {
 }
 
 /**
- * Advances the change at its start, after each signal and when a time is over.
+ * Advances the change at its start, after each signal and when a time is over. A history that has grown long, such
+ * as that of a close whose reconciliation takes hours, continues as a new one.
  *
  * @param what - Kind of the change, for operators.
  * @param advance - Takes the next step. It may run any number of times.
  */
 export async function followControlChange(
-  { id, title }: ControlChangeInput,
+  input: ControlChangeInput,
   what: string,
   advance: (id: string, now: string) => Promise<Progress>,
 ): Promise<ControlChangeState> {
+  const { id, title } = input
   let signals = 0
   const wake = () => {
     signals++
@@ -41,6 +50,7 @@ export async function followControlChange(
     const text = describe(state, until, approvals)
     setCurrentDetails(`**${what}**: ${title}\n\n${text}`)
     if (until === null) return state
+    if (workflowInfo().continueAsNewSuggested) await continueAsNew(input)
     const ms = Math.max(1, Date.parse(until) - Date.now())
     await condition(() => signals !== seen, ms, { summary: text.slice(0, 200) })
   }

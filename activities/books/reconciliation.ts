@@ -1,6 +1,7 @@
 /** The steps of a reconciliation: plan its checks, make one, and end it. What a check reads, it never repairs. */
 
 import { Context } from '@temporalio/activity'
+import { readProofHeight } from '../../db/books/periods/read-proof-height.js'
 import { isBooksCheck } from '../../db/books/reconciliation/books-checks.js'
 import {
   claimRun,
@@ -104,7 +105,14 @@ export function createReconciliationActivities({
       if (network) {
         const onProgress = createProgress((done) => touchRun(sql, id, chainCheck(network.name), done))
         const atBlock = run.at_block === null ? null : Number(run.at_block)
-        const request = { merchantId: run.merchant_id, network, atBlock, key: `${id}:${network.name}` }
+        const request = {
+          merchantId: run.merchant_id,
+          network,
+          atBlock,
+          // What two people sign is compared, although the proof can lie above the newest settled block.
+          atLeast: await readProofHeight(sql, run, network.name),
+          key: `${id}:${network.name}`,
+        }
         const last = Context.current().info.attempt >= CHAIN_ATTEMPTS
         const audit = await auditChain(sql, request, { signal, onProgress, last })
         if (audit.kind === 'failed') {

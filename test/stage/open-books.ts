@@ -29,7 +29,11 @@ export interface Books {
   close(period: string): Promise<Answer>
   reopen(period: string): Promise<Answer>
   decide(period: string, person: TestPerson, decision?: Decision): Promise<Answer>
-  /** Ends the reconciliation that the close of a period waits for. @param differs - Check that found something. */
+  /**
+   * Ends the reconciliation that the close of a period waits for, as if it had compared at the blocks of the proof.
+   *
+   * @param differs - Check that found something.
+   */
   reconcile(period: string, differs?: string): Promise<void>
   /** Takes the steps of the workflow of the newest request about a period. @returns Its state. */
   advance(period: string): Promise<string>
@@ -101,7 +105,8 @@ export async function openBooks(api: TestApi, since = new Date()): Promise<Books
       sendDecision(own, `/api/v1/periods/${period}`, person, decision),
     async reconcile(period, differs) {
       const [run] = await sql<{ id: string }[]>`
-        UPDATE reconciliation_runs SET status = ${differs === undefined ? 'clean' : 'differences'}, finished_at = now()
+        UPDATE reconciliation_runs SET status = ${differs === undefined ? 'clean' : 'differences'}, finished_at = now(),
+          blocks = (SELECT proof FROM periods WHERE merchant_id = ${merchantId} AND period = ${period})
         WHERE status = 'running'
           AND id = (SELECT run_id FROM periods WHERE merchant_id = ${merchantId} AND period = ${period})
         RETURNING id`

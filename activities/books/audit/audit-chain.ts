@@ -61,12 +61,12 @@ export async function auditChain(
 
 async function chooseBlock(
   sql: Sql,
-  { network, atBlock }: ChainAuditRequest,
+  { network, atBlock, atLeast }: ChainAuditRequest,
   options: ChainAuditOptions,
 ): Promise<BlockPoint> {
   const cursor = await readCursor(sql, network.name)
   if (!cursor || cursor.height < 0) throw notScanned(`${network.name} has not been scanned yet`)
-  const height = atBlock ?? Math.max(0, cursor.height - network.confirmations + 1)
+  const height = atBlock ?? Math.max(0, cursor.height - network.confirmations + 1, atLeast ?? 0)
   if (height > cursor.height) {
     throw notScanned(
       `Block ${height} of ${network.name} is above ${cursor.height}, up to which the books are scanned`,

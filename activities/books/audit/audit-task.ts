@@ -11,6 +11,8 @@ export interface ChainAuditRequest {
   readonly network: Network
   /** Height at which books and chain are compared. `null`: the newest block that has its confirmations. */
   readonly atBlock: number | null
+  /** Lowest height at which they are compared where `atBlock` names none: that of a proof. */
+  readonly atLeast?: number | null
   /** The run for which it is made. The same key goes on where an earlier activity stopped. */
   readonly key: string
 }

@@ -6,6 +6,7 @@ import { formatAmount } from '../../../domain/money.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { json, type Transaction } from '../../connect.js'
 import type { PeriodCloseRow } from '../../controls/changes/control-change-row.js'
+import type { RunBlock } from '../reconciliation/run-row.js'
 import { findPeriod } from './find-window.js'
 import { lockPeriods, type StoredLine } from './period-row.js'
 import { isGreen, readChecklist } from './read-checklist.js'
@@ -47,6 +48,8 @@ export async function closePeriod(
   if (periodHash(books) !== intent.hash) return 'the books are not those that were signed'
   const left = await findLeftBlock(tx, books)
   if (left !== null) return `the block of ${left} has left the chain`
+  const unseen = await findUncompared(tx, books, row.run_id)
+  if (unseen !== null) return `the reconciliation did not compare ${unseen} up to the block of the proof`
 
   const lines = await readStatement(tx, merchantId, window)
   const unequal = findUnequal(networks, books, lines)
@@ -105,4 +108,27 @@ async function findLeftBlock(tx: Transaction, { proof }: PeriodBooks): Promise<s
     JOIN chain_blocks known ON known.network = block.network AND known.height = block.height
     WHERE known.hash <> block.hash LIMIT 1`
   return left?.network ?? null
+}
+
+/**
+ * Returns the network of the proof that the reconciliation compared at a block below the proof's, or at another
+ * block of the same height. `null` if there is none. A later block that it compared stands on the proof's, because
+ * both are on the chain. A network on which the merchant has no keys is not compared.
+ */
+async function findUncompared(
+  tx: Transaction,
+  { proof }: PeriodBooks,
+  runId: string | null,
+): Promise<string | null> {
+  const [run] = await tx<{ blocks: readonly RunBlock[] }[]>`
+    SELECT blocks FROM reconciliation_runs WHERE id = ${runId}`
+  const unseen = proof.find(({ network, block_number: height, block_hash: hash }) =>
+    (run?.blocks ?? []).some(
+      (compared) =>
+        compared.network === network &&
+        (compared.block_number < height ||
+          (compared.block_number === height && compared.block_hash !== hash)),
+    ),
+  )
+  return unseen?.network ?? null
 }

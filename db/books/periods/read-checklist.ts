@@ -27,6 +27,8 @@ interface Found {
  * - `open_withdrawals`: no withdrawal of the window waits for approvals beyond its time.
  * - `clearing_accounts`: no account that only passes money on is out of balance: fees, and what is reserved.
  * - `reconciliation`: the run that the close asked for found nothing. Before that, neither did the newest run.
+ *   Differences whose exception a person has resolved with the same values do not count.
+ * - `accepted_differences`: these. They are shown to those who approve the close, and never speak against it.
  *
  * @param runId - Run that the close asked for, if it did.
  */
@@ -38,7 +40,7 @@ export async function readChecklist(
   runId: string | null = null,
 ): Promise<ChecklistItem[]> {
   const earlier = { found: followsClosed ? 0n : 1n, examples: [] }
-  const [payments, ended, overdue, withdrawals, clearing, reconciliation] = await Promise.all([
+  const [payments, ended, overdue, withdrawals, clearing, reconciliation, accepted] = await Promise.all([
     find(
       sql,
       sql`
@@ -80,6 +82,7 @@ export async function readChecklist(
       WHERE merchant_id = ${merchantId} AND (kind = 'network_fee' AND balance <> 0 OR kind = 'reserved' AND balance > 0)`,
     ),
     readRun(sql, merchantId, runId),
+    readAccepted(sql, merchantId, runId),
   ])
   return [
     item('earlier_periods', earlier),
@@ -89,6 +92,7 @@ export async function readChecklist(
     item('open_withdrawals', withdrawals),
     item('clearing_accounts', clearing),
     item('reconciliation', reconciliation),
+    { ...item('accepted_differences', accepted), ok: true },
   ]
 }
 
@@ -103,18 +107,44 @@ function item(name: string, { found, examples }: Found): ChecklistItem {
 
 /** Counts the checks of a reconciliation that found something, and the run itself where it failed. */
 async function readRun(sql: Queryable, merchantId: string, runId: string | null): Promise<Found> {
-  const run =
-    runId === null
-      ? sql`SELECT id, status FROM reconciliation_runs
-            WHERE merchant_id = ${merchantId} AND status IN ('clean', 'differences') ORDER BY id DESC LIMIT 1`
-      : sql`SELECT id, status FROM reconciliation_runs WHERE id = ${runId}`
+  const run = runOf(sql, merchantId, runId)
   return find(
     sql,
     sql`
       SELECT checked.name AS id FROM (${run}) run JOIN reconciliation_checks checked ON checked.run_id = run.id
-      WHERE run.status <> 'clean' AND checked.differences > 0
+      WHERE run.status <> 'clean' AND checked.differences > (
+        SELECT count(*) FROM reconciliation_differences found
+        WHERE found.run_id = run.id AND found.check_name = checked.name AND ${isAccepted(sql, merchantId)})
       UNION ALL SELECT run.id FROM (${run}) run WHERE run.status NOT IN ('clean', 'differences')`,
   )
+}
+
+/** Counts the differences of a reconciliation that a person has examined and left as they are. */
+async function readAccepted(sql: Queryable, merchantId: string, runId: string | null): Promise<Found> {
+  return find(
+    sql,
+    sql`
+      SELECT DISTINCT found.about ->> 'cause' AS id FROM (${runOf(sql, merchantId, runId)}) run
+      JOIN reconciliation_differences found ON found.run_id = run.id
+      WHERE ${isAccepted(sql, merchantId)}`,
+  )
+}
+
+/** Whether a person's resolution of a difference, with the same values, stands. Then no run raises it again. */
+function isAccepted(sql: Queryable, merchantId: string) {
+  return sql`found.due AND EXISTS (
+    SELECT FROM exceptions known
+    WHERE known.merchant_id = ${merchantId} AND known.cause = found.about ->> 'cause' AND known.status = 'resolved'
+      AND known.cause_gone_at IS NULL AND known.expected IS NOT DISTINCT FROM found.data ->> 'expected'
+      AND known.actual IS NOT DISTINCT FROM found.data ->> 'actual')`
+}
+
+/** Selects the run that a close asked for, or else the newest one. */
+function runOf(sql: Queryable, merchantId: string, runId: string | null) {
+  return runId === null
+    ? sql`SELECT id, status FROM reconciliation_runs
+          WHERE merchant_id = ${merchantId} AND status IN ('clean', 'differences') ORDER BY id DESC LIMIT 1`
+    : sql`SELECT id, status FROM reconciliation_runs WHERE id = ${runId}`
 }
 
 async function find(sql: Queryable, ids: PendingQuery<Row[]>): Promise<Found> {

@@ -390,6 +390,68 @@ test('refuses a close whose reconciliation found a difference, and asks for no c
   expect(await books.approve(LAST)).toBe('effective')
 })
 
+test('refuses a close whose reconciliation did not compare the chain up to the block of the proof', async () => {
+  const { sql } = api.database
+  await business()
+  for (const blocks of ['lower', 'another']) {
+    await books.close(LAST)
+    const { proof } = await read(LAST)
+    expect(proof).toHaveLength(1)
+    for (const person of books.people.slice(1)) await books.decide(LAST, person)
+    await books.reconcile(LAST)
+    const compared = proof.map((block: { block_number: number }) =>
+      blocks === 'lower'
+        ? { ...block, block_number: block.block_number - 1 }
+        : { ...block, block_hash: 'f'.repeat(64) },
+    )
+    await sql`
+      UPDATE reconciliation_runs SET blocks = ${sql.json(compared)}
+      WHERE id = (SELECT run_id FROM periods WHERE merchant_id = ${books.merchantId} AND period = ${LAST})`
+    expect(await books.advance(LAST)).toBe('superseded')
+    expect((await read(LAST)).status).toBe('open')
+  }
+  await books.close(LAST)
+  expect(await books.approve(LAST)).toBe('effective')
+})
+
+test('closes beside a difference whose exception a person has resolved, and shows it', async () => {
+  const { sql } = api.database
+  const cause = 'drift:holds:ann'
+  const find = async (actual: string) => {
+    await books.reconcile(LAST, 'holds')
+    await sql`
+      INSERT INTO reconciliation_differences (run_id, check_name, due, number, data, about)
+      SELECT run_id, 'holds', true, 1, ${sql.json({ subject: { type: 'account', id: 'ann' }, expected: '1', actual })},
+             ${sql.json({ kind: 'drift', cause })}
+      FROM periods WHERE merchant_id = ${books.merchantId} AND period = ${LAST}`
+  }
+  await sql`
+    INSERT INTO exceptions (id, merchant_id, kind, detail, cause, severity, reason, subject_type, subject_id, expected, actual,
+                            status, resolution, resolved_at, due_at, created_at, updated_at)
+    VALUES (${newId('exc')}, ${books.merchantId}, 'drift', 'drift', ${cause}, 'high', 'A hold', 'account', 'ann', '1', '2',
+            'resolved', 'none', now(), now(), now(), now())`
+  for (const [actual, state] of [
+    ['3', 'superseded'],
+    ['2', 'effective'],
+  ] as const) {
+    await books.close(LAST)
+    for (const person of books.people.slice(1)) await books.decide(LAST, person)
+    await find(actual)
+    expect(await books.advance(LAST)).toBe(state)
+    const newest = [...(await read(LAST)).checklist].find(({ name }) => name === 'accepted_differences')
+    expect(newest).toEqual({
+      name: 'accepted_differences',
+      ok: true,
+      found: state === 'effective' ? 1 : 0,
+      examples: state === 'effective' ? [cause] : [],
+    })
+    // The next request looks at the newest run, which must not speak against it.
+    await sql`
+      INSERT INTO reconciliation_runs (id, merchant_id, cause, scope, status, created_by, finished_at)
+      VALUES (${newId('rec')}, ${books.merchantId}, 'request', '{internal}', 'clean', 'test', now())`
+  }
+})
+
 test('refuses a close whose books or block are no longer those that were signed', async () => {
   const { sql } = api.database
   await business()
