@@ -1,7 +1,8 @@
 /** Ends a payout that was mined: the books get what really left, and the rest of the hold is released. */
 
 import { subjectOf } from '../../domain/books/exception.js'
-import type { Networks } from '../../domain/chain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
+import { formatAmount } from '../../domain/money.js'
 import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
 import { raiseException } from '../books/exceptions/raise-exception.js'
 import { postJournal } from '../books/ledger/post-journal.js'
@@ -75,7 +76,7 @@ export async function settleWithdrawal(
       ...settleJournal(row, [...outflows(row, paid, outcome), ...inflows], BigInt(outcome.fee)),
       ...booked(row, outcome),
     })
-    await reportFee(tx, row, outcome)
+    await reportFee(tx, networks, row, outcome)
     return movePayout(tx, networks, row, {
       to: outcome.succeeded ? 'confirmed' : 'reverted',
       actor: 'system:chain',
@@ -103,8 +104,16 @@ export async function settleWithdrawal(
  * Raises an exception when the fee was above the agreed limit. The chain has taken it, so the payout is settled
  * all the same.
  */
-async function reportFee(tx: Transaction, row: PayoutRow, outcome: MinedOutcome): Promise<void> {
+async function reportFee(
+  tx: Transaction,
+  networks: Networks,
+  row: PayoutRow,
+  outcome: MinedOutcome,
+): Promise<void> {
   if (BigInt(outcome.fee) <= row.fee_limit) return
+  const { decimals } = knownCoin(findNetwork(networks, row.network), row.fee_coin)
+  const limit = formatAmount(row.fee_limit, decimals)
+  const fee = formatAmount(BigInt(outcome.fee), decimals)
   await raiseException(tx, {
     merchantId: row.merchant_id,
     kind: 'wrong_amount',
@@ -112,14 +121,14 @@ async function reportFee(tx: Transaction, row: PayoutRow, outcome: MinedOutcome)
     cause: `fee_above_limit:${row.id}:${outcome.blockHash}`,
     subject: subjectOf(row.id),
     reason: 'The network took a higher fee than was agreed; the difference is the merchant’s own',
-    expected: row.fee_limit.toString(),
-    actual: outcome.fee,
+    expected: limit,
+    actual: fee,
     userReference: row.user_reference,
     evidence: {
       network: row.network,
       coin: row.fee_coin,
-      fee: outcome.fee,
-      fee_limit: row.fee_limit.toString(),
+      fee,
+      fee_limit: limit,
       block_hash: outcome.blockHash,
     },
   })

@@ -1,9 +1,10 @@
 /** Reads the trial balance of a merchant: the sum of each kind of account at an instant. */
 
 import type { AccountClass, TrialBalanceLine } from '../../../domain/books/period-books.js'
-import { type Networks, namedCoin } from '../../../domain/chain/network.js'
+import type { Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { Queryable } from '../../connect.js'
+import { readDecimals } from '../../networks/read-decimals.js'
 import type { AccountKind } from '../ledger/journal-entry.js'
 
 interface Row {
@@ -16,7 +17,9 @@ interface Row {
 
 /**
  * Returns the lines that are not zero, as they stood right before the instant. Together they are zero for
- * each coin, because every journal is. A coin that the configuration no longer knows is shown in base units.
+ * each coin, because every journal is. A coin that left the configuration keeps the decimals that it had.
+ *
+ * @throws Error for a coin that no configuration ever had.
  */
 export async function readTrialBalance(
   sql: Queryable,
@@ -38,12 +41,13 @@ export async function readTrialBalance(
     ) account
     GROUP BY kind, own, network, coin HAVING sum(balance) <> 0
     ORDER BY network, coin, kind, own`
+  const decimalsOf = await readDecimals(sql, networks)
   return rows.map((row) => ({
     class: classOf(row),
     account: row.kind,
     network: row.network,
     coin: row.coin,
-    balance: formatAmount(row.balance, namedCoin(networks, row.network, row.coin)?.decimals ?? 0),
+    balance: formatAmount(row.balance, decimalsOf(row.network, row.coin)),
   }))
 }
 

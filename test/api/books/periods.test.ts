@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { readTrialBalance } from '../../../db/books/periods/read-trial-balance.js'
 import { requestClose } from '../../../db/books/periods/request-close.js'
 import { rememberCoins } from '../../../db/chain/remember-coins.js'
 import { advanceControlChange } from '../../../db/controls/changes/advance-control-change.js'
@@ -361,11 +362,16 @@ test('shows a closed month with every line also when the configuration no longer
   await books.approve(LAST)
   const before = await lineOf(LAST)
   expect(before).toMatchObject({ in: '4', closing: '4' })
+  const { trial_balance: signed } = await read(LAST)
   const networks = api.dependencies.networks as Map<string, Network>
   const all = [...networks]
   networks.delete('bitcoin')
   try {
     expect(await lineOf(LAST)).toEqual(before)
+    const { sql } = api.database
+    const shown = await readTrialBalance(sql, networks, books.merchantId, monthOf(THIS).from)
+    expect(shown).toEqual(signed)
+    expect(shown.find(({ class: each }) => each === 'equity')?.balance).toBe('-1')
   } finally {
     networks.clear()
     for (const [name, network] of all) networks.set(name, network)

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { totalsByCoin } from '../../../db/books/balances/get-totals.js'
 import { newId } from '../../../db/new-id.js'
 import { settleWithdrawal } from '../../../db/payouts/settle-withdrawal.js'
+import { formatAmount } from '../../../domain/money.js'
 import { type Stage, startStage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
@@ -17,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-test('settles with the fee that the network took above the limit, and raises an exception that names both', async () => {
+test('settles with the fee that the network took above the limit, and raises an exception that names both in whole coins', async () => {
   const { sql } = stage.api.database
   const { json } = await stage.create({
     network: 'ethereum',
@@ -75,9 +76,12 @@ test('settles with the fee that the network took above the limit, and raises an 
     {
       kind: 'wrong_amount',
       detail: 'withdrawal.fee_above_limit',
-      fee: fee.toString(),
-      fee_limit: limit.toString(),
+      fee: formatAmount(fee, 18),
+      fee_limit: formatAmount(limit, 18),
       coin: 'eth',
     },
   ])
+  const queued =
+    await sql`SELECT expected, actual FROM exceptions WHERE cause LIKE ${`fee_above_limit:${id}:%`}`
+  expect(queued).toEqual([{ expected: formatAmount(limit, 18), actual: formatAmount(fee, 18) }])
 })
