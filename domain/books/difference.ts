@@ -2,7 +2,7 @@
 
 /**
  * Checks of the ledger against itself. Each guards what no other one does, so that one fault shows in one check.
- * - `journals`: every journal sums to zero for each coin.
+ * - `journals`: every journal sums to zero for each coin and has its cause, and every cause has its journal.
  * - `balances`: every balance equals its entries, which have gapless versions.
  * - `totals`: the totals of every account equal what its journals brought and took.
  * - `holds`: what is reserved equals the open withdrawals, batches, deposits and disputes that reserve it.

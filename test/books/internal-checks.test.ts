@@ -2,6 +2,7 @@
 
 import type { PendingQuery, Row } from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { postJournal } from '../../db/books/ledger/post-journal.js'
 import { rememberCoins } from '../../db/chain/remember-coins.js'
 import { inTransaction, type Transaction } from '../../db/connect.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
@@ -17,7 +18,7 @@ const check = (seals = true) =>
   reconcile(rail.sql, rail.stage.networks, rail.stage.api.merchantId, { scope: ['internal'], seals })
 
 beforeAll(async () => {
-  rail = await openMemoryRail()
+  rail = await openMemoryRail({ credited: false })
   await rememberCoins(rail.sql, rail.stage.networks)
   await live(rail, 20261129)
 }, 120_000)
@@ -57,6 +58,8 @@ async function live({ stage, model, sql, ...rail }: MemoryRail, seed: number): P
     await tx`UPDATE webhook_endpoints SET created_at = created_at - interval '1 hour'`
     await tx`UPDATE audit_log SET at = at - interval '1 hour' WHERE action LIKE 'webhook_endpoint.%'`
   })
+  model.send(rail.fund([100n * PAID]).transaction)
+  await look(8)
   const orders: { id: string; address: string; user: string }[] = []
   const users = ['ann', 'bob', 'cleo', 'dan']
   const userOf = () => users[roll(users.length)] ?? 'ann'
@@ -212,7 +215,134 @@ describe('finds one difference, in the check that guards it, for', () => {
   const oneOf = (tx: Transaction, kind: string) => tx`
     SELECT id FROM ledger_accounts WHERE merchant_id = ${id()} AND kind = ${kind} AND owner <> '' ORDER BY id`
 
+  let kept: Row[] = []
+  /** Posts a balanced journal past all rules, with the balances and totals that follow from it. */
+  const forge = (type: string, reference: string): Omit<Corruption, 'name' | 'check'> => ({
+    corrupt: async (tx) => {
+      const [from, to] = await tx<{ owner: string }[]>`
+        SELECT owner FROM ledger_accounts
+        WHERE merchant_id = ${id()} AND kind = 'available' AND owner <> '' AND balance < -9 ORDER BY id LIMIT 2`
+      kept = await tx`
+        SELECT id::text, balance::text, version::text, updated_at, deposited::text, withdrawn::text, fees::text,
+               transferred_in::text, transferred_out::text
+        FROM ledger_accounts WHERE merchant_id = ${id()} AND owner = ANY (${[from?.owner ?? '', to?.owner ?? '']})`
+      await postJournal(
+        tx,
+        {
+          merchantId: id(),
+          idempotencyKey: `forged:${type}`,
+          type,
+          reference: reference === '' ? picked : reference,
+          entries: [
+            { network: 'bitcoin', coin: 'btc', kind: 'available', owner: from?.owner ?? '', amount: 9n },
+            { network: 'bitcoin', coin: 'btc', kind: 'available', owner: to?.owner ?? '', amount: -9n },
+          ],
+        },
+        { allowOverdraft: true },
+      )
+    },
+    restore: async (tx) => {
+      for (const { id: account, ...before } of kept)
+        await tx`UPDATE ledger_accounts SET ${tx(before)} WHERE id = ${String(account)}`
+      await tx`
+        DELETE FROM ledger_entries WHERE journal_id IN (
+          SELECT id FROM ledger_journals WHERE idempotency_key = ${`forged:${type}`})`
+      await tx`DELETE FROM ledger_journals WHERE idempotency_key = ${`forged:${type}`}`
+    },
+  })
+  /** Forges a journal of an object that exists. */
+  const forgeOf = (type: string, find: (tx: Transaction) => PendingQuery<Row[]>) => ({
+    ...forge(type, ''),
+    corrupt: async (tx: Transaction) => {
+      await pick(tx, find(tx))
+      await forge(type, '').corrupt(tx)
+    },
+  })
+
   const corruptions: readonly Corruption[] = [
+    { name: 'a transfer that no one made', check: 'journals', ...forge('transfer', 'trf_ghost') },
+    {
+      name: 'a second journal of a transfer',
+      check: 'journals',
+      ...forgeOf('transfer', (tx) => tx`SELECT id FROM transfers WHERE merchant_id = ${id()}`),
+    },
+    { name: 'a credit that no one approved', check: 'journals', ...forge('transfer.credit', 'exc_ghost') },
+    {
+      name: 'an attribution that no one approved',
+      check: 'journals',
+      ...forgeOf('transfer.re_attribute', (tx) => tx`SELECT id FROM exceptions WHERE merchant_id = ${id()}`),
+    },
+    {
+      name: 'a loss that no one wrote off',
+      check: 'journals',
+      ...forge('exception.written_off', 'exc_ghost'),
+    },
+    { name: 'a hold of no dispute', check: 'journals', ...forge('exception.held', 'exc_ghost') },
+    {
+      name: 'a journal of a withdrawal that does not exist',
+      check: 'journals',
+      ...forge('withdrawal.held', 'wdr_ghost'),
+    },
+    {
+      name: 'a journal of a withdrawal that moves the money of another user',
+      check: 'journals',
+      ...forgeOf('withdrawal.released', (tx) => tx`SELECT id FROM payouts WHERE merchant_id = ${id()}`),
+    },
+    {
+      name: 'a journal of a deposit that moves the money of another user',
+      check: 'journals',
+      ...forgeOf(
+        'deposit.success',
+        (tx) => tx`SELECT id FROM deposits WHERE merchant_id = ${id()} AND user_reference IS NULL`,
+      ),
+    },
+    {
+      name: 'a foreign spend that no block has',
+      check: 'journals',
+      ...forge('foreign_spend.booked', 'txid'),
+    },
+    {
+      name: 'a fall of a balance that no one saw',
+      check: 'journals',
+      ...forge('balance_fall.booked', 'addr_ghost'),
+    },
+    { name: 'a journal of a type that the platform does not know', check: 'journals', ...forge('gift', 'x') },
+    {
+      name: 'a reversal that reverses nothing',
+      check: 'journals',
+      ...forge('withdrawal.reopened', 'wdr_ghost'),
+    },
+    {
+      name: 'the amount of a transfer',
+      check: 'journals',
+      corrupt: async (tx) =>
+        tx`UPDATE transfers SET amount = amount + 1 WHERE id = ${await pick(
+          tx,
+          tx`SELECT id FROM transfers WHERE merchant_id = ${id()}`,
+        )}`,
+      restore: (tx) => tx`UPDATE transfers SET amount = amount - 1 WHERE id = ${picked}`,
+    },
+    {
+      name: 'a transfer without a journal',
+      check: 'journals',
+      // It has its event, made of one that no check looks for.
+      corrupt: async (tx) => {
+        await tx`
+          INSERT INTO transfers (id, merchant_id, from_user_reference, to_user_reference, network, coin, amount,
+                                 amount_text, reason, created_at)
+          VALUES ('trf_unbooked', ${id()}, 'ann', 'bob', 'bitcoin', 'btc', 1, '0.00000001', 'forged', now())`
+        const event = tx`SELECT id FROM events WHERE merchant_id = ${id()} AND type = 'balance.updated'`
+        await tx`
+          UPDATE events SET type = 'transfer.created', data = data || jsonb_build_object('was', subject),
+                 subject = 'trf_unbooked'
+          WHERE id = ${await pick(tx, event)}`
+      },
+      restore: async (tx) => {
+        await tx`DELETE FROM transfers WHERE id = 'trf_unbooked'`
+        await tx`
+          UPDATE events SET type = 'balance.updated', subject = data ->> 'was', data = data - 'was' WHERE id = ${picked}`
+      },
+    },
     {
       name: 'a journal that makes money',
       check: 'journals',

@@ -60,7 +60,8 @@ export interface MemoryRail {
   isFree(coin: Coin): Promise<boolean>
 }
 
-export async function openMemoryRail(): Promise<MemoryRail> {
+/** @param credited - Whether the books begin with an amount that no transaction paid. Default: true. */
+export async function openMemoryRail({ credited = true } = {}): Promise<MemoryRail> {
   const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
   const network = networks.get('bitcoin')
   if (!network) throw new Error('no bitcoin')
@@ -69,7 +70,7 @@ export async function openMemoryRail(): Promise<MemoryRail> {
   const adapter = nodeOf(model, node)
   const stage = await startStage({ networks, wrap: () => adapter })
   const { sql } = stage.api.database
-  await stage.credit('bitcoin', 'btc', '', 100n * PAID)
+  if (credited) await stage.credit('bitcoin', 'btc', '', 100n * PAID)
   await advanceChain(sql, adapter)
   const dependencies = { sql, networks, adapters: stage.adapters }
   const payees = new Map<string, string>()

@@ -21,6 +21,7 @@ import { sendDecision } from '../../stage/people.js'
 import { type Stage, startStage } from '../../stage/start-stage.js'
 import { type Answer, type ApiKeyPair, MASTER_KEY } from '../../stage/test-api.js'
 import { testNetworks } from '../../stage/test-networks.js'
+import { uncausedJournals } from '../../stage/uncaused-journals.js'
 
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const ETHER = 10n ** 18n
@@ -926,5 +927,56 @@ describe('a refund', () => {
 
   test('is refused where there is nothing to pay back', async () => {
     expect(await code(post(`/exceptions/${await raise()}/resolve`, refund))).toEqual([409, 'INVALID_STATE'])
+  })
+})
+
+describe('a reconciliation of what was resolved', () => {
+  // The deposits of this file are credited in one step, by journals that no deposit posts.
+  const STAGED = 'deposit.success'
+
+  test('finds the cause of every journal', async () => {
+    const types = (
+      await sql()<{ type: string }[]>`
+        SELECT DISTINCT type FROM ledger_journals WHERE type ~ '^(transfer|exception)' ORDER BY type`
+    ).map(({ type }) => type)
+    expect(types).toEqual([
+      'exception.held',
+      'exception.released',
+      'exception.written_off',
+      'transfer',
+      'transfer.credit',
+      'transfer.re_attribute',
+    ])
+    expect(await uncausedJournals(sql(), networks)).toEqual([STAGED])
+  })
+
+  test.each([
+    ['the amount', 'write_off', 'exception.written_off', { amount: '1' }],
+    ['the recipient', 're_attribute', 'transfer.re_attribute', { to_user_reference: 'mallory' }],
+    ['the payer', 'credit', 'transfer.credit', { from_user_reference: 'mallory' }],
+  ])(
+    'finds a journal with another one than %s that two people approved',
+    async (_, resolution, type, change) => {
+      const [row] = await sql()<{ id: string; intent: Record<string, string> }[]>`
+      SELECT id, intent FROM control_changes
+      WHERE kind = 'exception_resolution' AND state = 'effective' AND intent ->> 'resolution' = ${resolution}`
+      if (!row) throw new Error('No such resolution was booked')
+      const set = (intent: Record<string, string>) =>
+        sql()`UPDATE control_changes SET intent = ${sql().json(intent)} WHERE id = ${row.id}`
+      await set({ ...row.intent, ...change })
+      expect(await uncausedJournals(sql(), networks)).toEqual([STAGED, type].sort())
+      await set(row.intent)
+    },
+  )
+
+  test('finds an approved resolution that was not booked', async () => {
+    const [row] = await sql()<{ id: string; exception: string; state: string }[]>`
+      SELECT id, intent ->> 'exception' AS exception, state FROM control_changes
+      WHERE kind = 'exception_resolution' AND state IN ('rejected', 'superseded') LIMIT 1`
+    if (!row) throw new Error('No resolution was refused')
+    const set = (state: string) => sql()`UPDATE control_changes SET state = ${state} WHERE id = ${row.id}`
+    await set('effective')
+    expect(await uncausedJournals(sql(), networks)).toEqual([STAGED, `exception ${row.exception}`].sort())
+    await set(row.state)
   })
 })

@@ -8,6 +8,7 @@ import { compareAccounts, createAccountLook } from '../../../activities/chain/co
 import { rollBack } from '../../../db/chain/roll-back.js'
 import type { Sql } from '../../../db/connect.js'
 import { ledger } from '../../stage/deposit-steps.js'
+import { uncausedJournals } from '../../stage/uncaused-journals.js'
 import { FAUCET, type Lab } from './lab.js'
 import { type MerchantLab, startMerchantLab } from './merchant-lab.js'
 
@@ -154,4 +155,13 @@ test('books back what a reorg takes back', async () => {
   )
   expect(await ledger(sql, 'chain', victim?.id ?? '', 'eth')).toBe(900n)
   expect(await sql`SELECT FROM balance_falls WHERE block_number > ${fork}`).toEqual([])
+})
+
+test('leaves no journal without its cause', async () => {
+  const types = (
+    await sql<{ type: string }[]>`
+      SELECT DISTINCT type FROM ledger_journals WHERE type LIKE 'balance_fall%' ORDER BY type`
+  ).map(({ type }) => type)
+  expect(types).toEqual(['balance_fall.booked', 'balance_fall.reverted'])
+  expect(await uncausedJournals(sql, new Map([[lab.network.name, lab.network]]))).toEqual([])
 })

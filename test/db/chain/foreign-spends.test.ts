@@ -10,6 +10,7 @@ import type { Sql } from '../../../db/connect.js'
 import { listSpendableOutputs } from '../../../db/payouts/attempts/list-spendable-outputs.js'
 import { ChainModel, type ModelTransaction } from '../../stage/chain-model.js'
 import { bitcoin, ethereum, ledger, merchantWith, scan, settle } from '../../stage/deposit-steps.js'
+import { uncausedJournals } from '../../stage/uncaused-journals.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 
 let database: TestDatabase
@@ -175,4 +176,15 @@ test('ETH: names a stranger who uses a nonce or moves the money of an own accoun
     ])
   }
   for (const { txid } of [mine, funding, tokens]) expect(await exceptionsOf(txid)).toEqual([])
+})
+
+test('leaves no journal without its cause, and no cause without its journal', async () => {
+  const networks = new Map([bitcoin, ethereum].map((network) => [network.name, network]))
+  const types = (
+    await sql<
+      { type: string }[]
+    >`SELECT DISTINCT type FROM ledger_journals WHERE type LIKE 'foreign%' ORDER BY type`
+  ).map(({ type }) => type)
+  expect(types).toEqual(['foreign_spend.booked', 'foreign_spend.reclaimed', 'foreign_spend.reverted'])
+  expect(await uncausedJournals(sql, networks)).toEqual([])
 })
