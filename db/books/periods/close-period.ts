@@ -1,11 +1,12 @@
 /** Closes a period that two people approved, in the transaction of the last decision. */
 
 import { type PeriodBooks, periodHash } from '../../../domain/books/period-books.js'
-import { type Networks, namedCoin } from '../../../domain/chain/network.js'
+import type { Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { json, type Transaction } from '../../connect.js'
 import type { PeriodCloseRow } from '../../controls/changes/control-change-row.js'
+import { readDecimals } from '../../networks/read-decimals.js'
 import type { RunBlock } from '../reconciliation/run-row.js'
 import { findPeriod } from './find-window.js'
 import { lockPeriods, type StoredLine } from './period-row.js'
@@ -52,7 +53,7 @@ export async function closePeriod(
   if (unseen !== null) return `the reconciliation did not compare ${unseen} up to the block of the proof`
 
   const lines = await readStatement(tx, merchantId, window)
-  const unequal = findUnequal(networks, books, lines)
+  const unequal = findUnequal(await readDecimals(tx, networks), books, lines)
   if (unequal !== null) return `the statement of ${unequal} does not close with the signed balance`
   const stored: StoredLine[] = lines.map((line) => ({
     network: line.network,
@@ -82,7 +83,7 @@ export async function closePeriod(
 
 /** Returns the coin whose statement closes with another sum than what the signed balance has on addresses. */
 function findUnequal(
-  networks: Networks,
+  decimalsOf: Awaited<ReturnType<typeof readDecimals>>,
   { trial_balance }: PeriodBooks,
   lines: readonly StatementUnits[],
 ): string | null {
@@ -91,7 +92,7 @@ function findUnequal(
     if (account === 'chain') signed.set(`${coin} on ${network}`, balance)
   for (const { network, coin, closing } of lines) {
     const name = `${coin} on ${network}`
-    const shown = formatAmount(closing, namedCoin(networks, network, coin)?.decimals ?? 0)
+    const shown = formatAmount(closing, decimalsOf(network, coin))
     if (shown !== (signed.get(name) ?? '0')) return name
     signed.delete(name)
   }
