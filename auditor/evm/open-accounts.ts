@@ -4,6 +4,7 @@ import type { EvmNetwork } from '../../domain/chain/network.js'
 import { AuditFailure } from '../audit-failure.js'
 import { type NodeOptions, openNode, type RpcAnswer, type RpcCall, type RpcNode } from '../rpc/open-node.js'
 import { toUnits } from './to-units.js'
+import { unlessSilent } from './unless-silent.js'
 
 /** A block by height and hash. */
 export interface BlockPoint {
@@ -28,8 +29,6 @@ export interface AccountsAt {
    * @throws AuditFailure when the node has no state of the block, or makes no sense.
    */
   balances(questions: readonly BalanceQuestion[]): Promise<(bigint | null)[]>
-  /** Returns the same at another block. */
-  balancesAt(block: BlockPoint, questions: readonly BalanceQuestion[]): Promise<(bigint | null)[]>
   /**
    * Requires that the witnesses give the same answers, so that a node that lies makes no difference of the books.
    *
@@ -89,14 +88,9 @@ export async function openAccountsOf(chain: NodesOfChain, block: BlockPoint): Pr
     node,
     witnesses,
     balances: (questions) => ask(node, questions),
-    balancesAt: (other, questions) => askBalances(node, other, questions),
     async requireAgreement(questions, answers) {
       for (const witness of witnesses) {
-        const said = await ask(witness, questions).catch((error: unknown) => {
-          // One that has pruned the state, or is away, says nothing about it.
-          if (error instanceof AuditFailure) return null
-          throw error
-        })
+        const said = await unlessSilent(ask(witness, questions))
         const index = said?.findIndex((value, at) => value !== answers[at]) ?? -1
         if (index === -1) continue
         throw new AuditFailure(
@@ -133,7 +127,8 @@ async function requireBlock(
       )
 }
 
-async function askBalances(
+/** Returns balances at any block. @throws AuditFailure as `balances`. */
+export async function askBalances(
   node: RpcNode,
   block: BlockPoint,
   questions: readonly BalanceQuestion[],

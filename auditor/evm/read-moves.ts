@@ -3,8 +3,10 @@
 import type { EvmNetwork } from '../../domain/chain/network.js'
 import { AuditFailure } from '../audit-failure.js'
 import type { RpcNode } from '../rpc/open-node.js'
+import type { AccountsAt } from './open-accounts.js'
 import { toUnits } from './to-units.js'
 import { TRANSFER_TOPIC } from './transfer-topic.js'
+import { unlessSilent } from './unless-silent.js'
 
 /** An own transaction that was mined. */
 export interface MinedPayout {
@@ -27,6 +29,7 @@ export interface Move {
 }
 
 interface Receipt {
+  readonly blockNumber?: unknown
   readonly status?: unknown
   readonly gasUsed?: unknown
   readonly effectiveGasPrice?: unknown
@@ -35,27 +38,75 @@ interface Receipt {
   readonly logs?: readonly { address?: unknown; topics?: readonly unknown[]; data?: unknown }[]
 }
 
-/** Returns what each transaction changed on own addresses: the amount, and the fee of its sender. */
+/**
+ * Returns what each transaction changed on own addresses up to the block: the amount, and the fee of its sender.
+ *
+ * @throws AuditFailure `NODE_ANSWERS_WRONG` without a receipt, `NODE_ON_ANOTHER_BRANCH` when the transaction is in a later
+ *   block, `NODES_DISAGREE` when a witness reads something else from the receipts.
+ */
 export async function readMoves(
   network: EvmNetwork,
-  node: RpcNode,
+  at: Pick<AccountsAt, 'block' | 'node' | 'witnesses'>,
   payouts: readonly MinedPayout[],
 ): Promise<Move[]> {
+  const moves = (await movesBy(network, at.node, at.block.height, payouts)).map((each) => {
+    if (each instanceof AuditFailure) throw each
+    return each
+  })
+  for (const witness of at.witnesses) {
+    const said = await unlessSilent(movesBy(network, witness, at.block.height, payouts))
+    const index =
+      said?.findIndex((each, place) => each instanceof AuditFailure || !isSame(each, moves[place])) ?? -1
+    if (index === -1) continue
+    throw new AuditFailure(
+      'NODES_DISAGREE',
+      `The ${at.node.label} and the ${witness.label.split(' of ')[0]} give different receipts of ${payouts[index]?.txid}`,
+    )
+  }
+  return moves.flat()
+}
+
+/** Returns the moves of each transaction as one node tells them, or why it tells none. */
+async function movesBy(
+  network: EvmNetwork,
+  node: RpcNode,
+  height: number,
+  payouts: readonly MinedPayout[],
+): Promise<(Move[] | AuditFailure)[]> {
   const answers = await node.send(
     payouts.map(({ txid }) => ({ method: 'eth_getTransactionReceipt', params: [txid] })),
   )
-  return answers.flatMap((answer, index) => {
-    const payout = payouts[index]
-    if (!payout) return []
-    const receipt = answer.kind === 'result' ? (answer.value as Receipt | null) : null
+  return payouts.map((payout, index) => {
+    const answer = answers[index]
+    if (answer?.kind === 'refusal') throw refusal(node, answer.code)
+    const receipt = answer?.value as Receipt | null | undefined
     if (!receipt) {
-      throw new AuditFailure(
+      return new AuditFailure(
         'NODE_ANSWERS_WRONG',
         `The ${node.label} has no receipt of ${payout.txid}, which the books saw mined`,
       )
     }
+    if (toUnits(receipt.blockNumber, node, 'eth_getTransactionReceipt') > BigInt(height)) {
+      return new AuditFailure(
+        'NODE_ON_ANOTHER_BRANCH',
+        `The ${node.label} has ${payout.txid} in a later block than the books`,
+      )
+    }
     return movesOf(network, node, payout, receipt)
   })
+}
+
+function refusal(node: RpcNode, code: number): AuditFailure {
+  return new AuditFailure(
+    'NODE_ANSWERS_WRONG',
+    `The ${node.label} refuses eth_getTransactionReceipt (error ${code})`,
+  )
+}
+
+function isSame(moves: readonly Move[], others: readonly Move[] = []): boolean {
+  const named = (list: readonly Move[]) =>
+    list.map(({ address, coin, amount }) => `${address.toLowerCase()} ${coin} ${amount}`).join()
+  return named(moves) === named(others)
 }
 
 function movesOf(network: EvmNetwork, node: RpcNode, payout: MinedPayout, receipt: Receipt): Move[] {

@@ -128,6 +128,72 @@ test('takes what is in flight for expected, at every block of its way', async ()
     expect(differencesOf(await audit(atBlock === undefined ? {} : { atBlock }))).toEqual([])
 })
 
+describe('a receipt of a payout that waits for its confirmations', () => {
+  let id: string
+  let txid: string
+
+  beforeAll(async () => {
+    id = await untilBroadcast(rail.stage, {
+      network: 'ethereum',
+      coin: 'usdt',
+      amount: '3',
+      to_address: STRANGER,
+    })
+    await rail.anvil.mine(1)
+    await untilScanned()
+    const [row] = await sqlOf()<{ txid: string }[]>`SELECT txid FROM attempts WHERE state = 'mined'`
+    txid = row!.txid
+  })
+  afterAll(async () => {
+    await rail.mining(true)
+    await rail.stage.until(id, 'confirmed', 60)
+    await rail.mining(false)
+    await untilScanned()
+  })
+
+  const RECEIPT = 'eth_getTransactionReceipt'
+  const lies: readonly (readonly [string, (receipt: Record<string, unknown>) => unknown])[] = [
+    ['another fee', (receipt) => ({ ...receipt, gasUsed: '0x1' })],
+    ['no transfer', (receipt) => ({ ...receipt, logs: [] })],
+    ['a failure', (receipt) => ({ ...receipt, status: '0x0' })],
+  ]
+
+  test.each(lies)(
+    'is believed of no node that tells %s, when another knows better',
+    async (_name, change) => {
+      node.lie = ({ method }, result) => (method === RECEIPT ? change(result as never) : result)
+      for (const rpcUrls of [
+        [node.url, rail.anvil.rpc],
+        [rail.anvil.rpc, node.url],
+      ]) {
+        const result = await audit({ rpcUrls })
+        expect(result).toMatchObject({ kind: 'failed', code: 'NODES_DISAGREE' })
+        expect(result.kind === 'failed' && result.message).toContain(txid)
+      }
+      // Alone it is believed.
+      expect(differencesOf(await audit({ rpcUrls: [node.url] }))).not.toEqual([])
+    },
+  )
+
+  test('neither vanishes nor appears by the word of one node', async () => {
+    node.lie = ({ method }, result) => (method === RECEIPT ? null : result)
+    expect(await audit({ rpcUrls: [node.url, rail.anvil.rpc] })).toMatchObject({ code: 'NODE_ANSWERS_WRONG' })
+    expect(await audit({ rpcUrls: [rail.anvil.rpc, node.url] })).toMatchObject({ code: 'NODES_DISAGREE' })
+  })
+
+  test('is in no block above the one that is compared', async () => {
+    node.lie = ({ method }, result) =>
+      method === RECEIPT ? { ...(result as object), blockNumber: '0xffffff' } : result
+    const result = await audit({ rpcUrls: [node.url] }).catch((error: unknown) => error)
+    expect(result).toMatchObject({ code: 'NODE_ON_ANOTHER_BRANCH' })
+  })
+
+  test('needs no witness that does not answer', async () => {
+    node.lie = ({ method }, result) => (method === RECEIPT ? new Error('busy') : result)
+    expect(differencesOf(await audit({ rpcUrls: [rail.anvil.rpc, node.url] }))).toEqual([])
+  })
+})
+
 test('goes on where an earlier one stopped, and keeps what that one found', async () => {
   await forge('eth', 5n)
   const height = await untilScanned()

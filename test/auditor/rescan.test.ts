@@ -20,6 +20,7 @@ import { finishRun } from '../stage/reconcile.js'
 import { type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from '../stage/test-api.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { differencesOf } from './audit-stage.js'
+import { type LyingNode, lyingNode } from './lying-node.js'
 
 let bitcoin: TestBitcoin
 let lab: Lab
@@ -72,8 +73,12 @@ async function unseen<T>(network: string, address: string, pay: () => Promise<T>
   return paid
 }
 
-async function audit(network: string): Promise<Extract<ChainAudit, { kind: 'compared' }>> {
-  const known = networks.get(network) as Network
+async function audit(
+  network: string,
+  rpcUrls?: readonly string[],
+): Promise<Extract<ChainAudit, { kind: 'compared' }>> {
+  const configured = networks.get(network) as Network
+  const known = rpcUrls ? { ...configured, rpcUrls } : configured
   const [cursor] = await sql<
     { height: bigint }[]
   >`SELECT height FROM chain_cursors WHERE network = ${network}`
@@ -270,6 +275,8 @@ describe('Ethereum', () => {
     expect(await reconcile('ethereum')).toMatchObject({ status: 'differences' })
     expect((await exceptions()).filter(({ status }) => status === 'open')).toEqual(before)
 
+    await believesNoNodeAlone(address)
+
     expect(await rescan({ network: 'ethereum', address })).toMatchObject({
       status: 'completed',
       blocks: 2,
@@ -289,6 +296,53 @@ describe('Ethereum', () => {
     expect(differencesOf(await audit('ethereum'))).toEqual([])
   })
 })
+
+/** Requires that no single node hides or invents where missed coins came in, first or second of two. */
+async function believesNoNodeAlone(address: string): Promise<void> {
+  const node = await lyingNode(lab.anvil.rpc)
+  const height = Number(await lab.anvil.call('eth_blockNumber'))
+  const old = (at: unknown) => (at as { blockHash?: string }).blockHash
+  const head = (await lab.anvil.call('eth_getBlockByNumber', `0x${height.toString(16)}`, false)) as {
+    hash: string
+  }
+  const lies: LyingNode['lie'][] = [
+    // It hides the transfers of tokens, the transactions of a block, or that the balance ever rose.
+    ({ method }, result) => (method === 'eth_getLogs' ? [] : result),
+    ({ method, params }, result) =>
+      method === 'eth_getBlockByNumber' && params[1] === true
+        ? { ...(result as object), transactions: [] }
+        : result,
+    ({ method, params }, result) =>
+      method === 'eth_getBalance' && params[0] === address && old(params[1]) !== head.hash ? '0x2bc' : result,
+    // It invents a transaction.
+    ({ method }, result) =>
+      method === 'eth_getLogs'
+        ? [...(result as unknown[]), { transactionHash: `0x${'ab'.repeat(32)}` }]
+        : result,
+  ]
+  try {
+    for (const lie of lies) {
+      node.lie = lie
+      for (const rpcUrls of [
+        [node.url, lab.anvil.rpc],
+        [lab.anvil.rpc, node.url],
+      ])
+        await expect(audit('ethereum', rpcUrls)).rejects.toThrow(/name different deposits of 0x/)
+    }
+    // One that keeps no old balances says nothing, and the other one is asked.
+    node.lie = ({ method, params }, result) =>
+      /^eth_(getBalance|call)$/.test(method) && old(params[1]) !== head.hash
+        ? new Error('missing trie node')
+        : result
+    const { findings } = await audit('ethereum', [node.url, lab.anvil.rpc])
+    expect(findings.differences.map(({ reason }) => reason)).toEqual([
+      expect.stringContaining('in block'),
+      expect.stringContaining('in block'),
+    ])
+  } finally {
+    await node.stop()
+  }
+}
 
 test('a rise that no transaction shows is no difference once it has its exception', async () => {
   const address = (await issue('ethereum', 'dust')) as `0x${string}`

@@ -64,7 +64,7 @@ async function comparePage(
 ): Promise<void> {
   if (accounts.length === 0) return
   const moved = new Map<string, bigint>()
-  for (const move of await readMoves(network, at.node, attempts)) {
+  for (const move of await readMoves(network, at, attempts)) {
     if (move.coin !== coin.name) continue
     const address = move.address.toLowerCase()
     moved.set(address, (moved.get(address) ?? 0n) + move.amount)
