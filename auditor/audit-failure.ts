@@ -15,6 +15,8 @@ export type AuditFailureCode =
   | 'NODE_ANSWERS_WRONG'
   /** Two nodes give different answers about one block. */
   | 'NODES_DISAGREE'
+  /** The nodes have gone on, and the books have not followed. */
+  | 'BOOKS_BEHIND'
   /** The books do not know the block. */
   | 'BLOCK_NOT_SCANNED'
 

@@ -3,8 +3,8 @@
 import type { EvmNetwork } from '../../domain/chain/network.js'
 import { AuditFailure } from '../audit-failure.js'
 import { type NodeOptions, openNode, type RpcAnswer, type RpcCall, type RpcNode } from '../rpc/open-node.js'
+import { unlessSilent } from '../unless-silent.js'
 import { toUnits } from './to-units.js'
-import { unlessSilent } from './unless-silent.js'
 
 /** A block by height and hash. */
 export interface BlockPoint {

@@ -3,10 +3,10 @@
 import type { EvmNetwork } from '../../domain/chain/network.js'
 import { AuditFailure } from '../audit-failure.js'
 import type { RpcNode } from '../rpc/open-node.js'
+import { unlessSilent } from '../unless-silent.js'
 import type { AccountsAt } from './open-accounts.js'
 import { toUnits } from './to-units.js'
 import { TRANSFER_TOPIC } from './transfer-topic.js'
-import { unlessSilent } from './unless-silent.js'
 
 /** An own transaction that was mined. */
 export interface MinedPayout {
@@ -66,7 +66,7 @@ export async function readMoves(
   return moves.flat()
 }
 
-/** Returns the moves of each transaction as one node tells them, or why it tells none. */
+/** Returns the moves of each transaction as one node reports them, or why it reports none. */
 async function movesBy(
   network: EvmNetwork,
   node: RpcNode,

@@ -3,6 +3,7 @@
 import type { UtxoNetwork } from '../../domain/chain/network.js'
 import { AuditFailure } from '../audit-failure.js'
 import { type NodeOptions, openNode, type RpcNode } from '../rpc/open-node.js'
+import { unlessSilent } from '../unless-silent.js'
 import { type AuditedBlock, readBlock } from './read-block.js'
 
 /** A block by height and hash. */
@@ -22,6 +23,8 @@ export interface UtxoChain {
    * @throws AuditFailure `NODE_UNREACHABLE` when the node refuses for another reason.
    */
   hashAt(height: number): Promise<string | null>
+  /** Returns the height of the node's head. @throws AuditFailure. */
+  tip(): Promise<number>
   /** Returns the block of a hash, proven by it. @throws AuditFailure. */
   block(hash: string): Promise<AuditedBlock>
 }
@@ -37,19 +40,39 @@ export async function openChain(
   options: NodeOptions = {},
 ): Promise<UtxoChain> {
   let failure = new AuditFailure('NODE_UNREACHABLE', `${network.name} has no node`)
-  for (const [index, url] of network.rpcUrls.entries()) {
-    const node = openNode(url, `node ${index + 1} of ${network.name}`, options)
-    const chain = chainOf(node)
+  for (const chain of chainsOf(network, options)) {
     try {
-      await requireChain(network, chain)
-      await requireBlock(chain, block)
-      return chain
+      return await usable(network, chain, block)
     } catch (error) {
       if (!(error instanceof AuditFailure)) throw error
       failure = error
     }
   }
   throw failure
+}
+
+/** Opens all nodes that serve the network and have the block in their chains. It may be none. */
+export async function openChains(
+  network: UtxoNetwork,
+  block: BlockPoint,
+  options: NodeOptions = {},
+): Promise<UtxoChain[]> {
+  const chains = await Promise.all(
+    chainsOf(network, options).map((chain) => unlessSilent(usable(network, chain, block))),
+  )
+  return chains.filter((chain) => chain !== null)
+}
+
+function chainsOf(network: UtxoNetwork, options: NodeOptions): UtxoChain[] {
+  return network.rpcUrls.map((url, index) =>
+    chainOf(openNode(url, `node ${index + 1} of ${network.name}`, options)),
+  )
+}
+
+async function usable(network: UtxoNetwork, chain: UtxoChain, block: BlockPoint): Promise<UtxoChain> {
+  await requireChain(network, chain)
+  await requireBlock(chain, block)
+  return chain
 }
 
 /** Opens the chain of a node, which is not checked. */
@@ -64,6 +87,11 @@ export function chainOf(node: RpcNode): UtxoChain {
         'NODE_UNREACHABLE',
         `The ${node.label} refuses getblockhash${answer ? ` (error ${answer.code})` : ''}`,
       )
+    },
+    async tip() {
+      const height = await node.ask('getblockcount')
+      if (Number.isSafeInteger(height)) return height as number
+      throw new AuditFailure('NODE_ANSWERS_WRONG', `The ${node.label} answers getblockcount without a number`)
     },
     async block(hash) {
       const hex = await node.ask('getblock', hash, 0)

@@ -159,7 +159,7 @@ describe('a receipt of a payout that waits for its confirmations', () => {
   ]
 
   test.each(lies)(
-    'is believed of no node that tells %s, when another knows better',
+    'is believed of no node that reports %s, when another knows better',
     async (_name, change) => {
       node.lie = ({ method }, result) => (method === RECEIPT ? change(result as never) : result)
       for (const rpcUrls of [

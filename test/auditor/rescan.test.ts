@@ -12,7 +12,7 @@ import type { ChainAdapter, UtxoAdapter } from '../../chains/adapter.js'
 import { createUtxoAdapter } from '../../chains/utxo/create-utxo-adapter.js'
 import type { Sql } from '../../db/connect.js'
 import { createOperatorKey } from '../../db/merchants/operator.js'
-import type { Network } from '../../domain/chain/network.js'
+import type { EvmNetwork, Network } from '../../domain/chain/network.js'
 import { type Lab, startLab } from '../chains/evm/lab.js'
 import { testNetwork } from '../chains/utxo/test-network.js'
 import { settle } from '../stage/deposit-steps.js'
@@ -33,7 +33,8 @@ const networks = new Map<string, Network>()
 beforeAll(async () => {
   ;[bitcoin, lab] = await Promise.all([testBtcd({ mature: 5 }), startLab()])
   networks.set('bitcoin', { ...testNetwork(bitcoin.rpc), confirmations: 2 })
-  networks.set('ethereum', lab.network)
+  // An hour of blocks is few, because the node keeps the balances of some hundred blocks.
+  networks.set('ethereum', { ...lab.network, blockTimeSeconds: 60 })
   api = await startTestApi({}, { networks })
   ;({ sql } = api.database)
   await api.enrol(api.merchantId)
@@ -125,7 +126,10 @@ async function rescan(body: Record<string, unknown>) {
 }
 
 async function run(id: string): Promise<void> {
-  const adapters = new Map([utxo, lab.adapter].map((adapter) => [adapter.network.name, adapter]))
+  const adapters = new Map<string, ChainAdapter>([
+    ['bitcoin', utxo],
+    ['ethereum', { ...lab.adapter, network: networks.get('ethereum') as EvmNetwork }],
+  ])
   await new MockActivityEnvironment().run(createRescanActivities({ sql, adapters }).runRescan, id)
 }
 
@@ -393,6 +397,49 @@ test('a rescan of Bitcoin does not hold an output that a later block has spent',
     { spent_by: by, spent_at_block: BigInt(spentIn) },
   ])
   expect((await audit('bitcoin')).findings.differences).toEqual([])
+})
+
+describe('a watcher that stopped without a word', () => {
+  /** Compares at the block that a run chooses by itself. */
+  const compare = (network: Network) =>
+    auditChain(sql, { merchantId: api.merchantId, network, atBlock: null, key: randomUUID() })
+
+  test.each([
+    ['bitcoin', 6],
+    ['ethereum', 60],
+  ])('is found on %s by comparisons and searches, also when its own node has stopped', async (name, most) => {
+    const configured = networks.get(name) as Network
+    const address = await issue(name, 'stopped')
+    await advanceChain(sql, adapterOf(name))
+    const height = (await adapterOf(name).head()).height
+    const mineMany = (count: number) =>
+      name === 'bitcoin' ? bitcoin.mine(count) : lab.anvil.call('anvil_mine', `0x${count.toString(16)}`)
+    await mineMany(most)
+    expect((await compare(configured)).kind).toBe('compared')
+    expect(await rescan({ network: name, address })).toMatchObject({ status: 'completed', blocks: 0 })
+
+    await mineMany(1)
+    const found = {
+      code: 'BOOKS_BEHIND',
+      message: `The books of ${name} are scanned up to block ${height}, and a node is at block ${height + most + 1}`,
+    }
+    expect(await compare(configured)).toEqual({ kind: 'failed', ...found })
+    expect(await rescan({ network: name, address })).toMatchObject({ status: 'failed', failure: found })
+
+    const [real] = configured.rpcUrls
+    const stopped = await lyingNode(real!)
+    stopped.lie = ({ method }, result) =>
+      method === 'getblockcount' ? height : method === 'eth_blockNumber' ? `0x${height.toString(16)}` : result
+    try {
+      expect((await compare({ ...configured, rpcUrls: [stopped.url] })).kind).toBe('compared')
+      expect(await compare({ ...configured, rpcUrls: [stopped.url, real!] })).toMatchObject(found)
+    } finally {
+      await stopped.stop()
+    }
+    // An older block that a person names is compared all the same.
+    const { block } = await audit(name)
+    expect(block.height).toBe(height)
+  })
 })
 
 describe('the operator alone', () => {

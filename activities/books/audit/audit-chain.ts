@@ -2,6 +2,7 @@
 
 import { AuditFailure } from '../../../auditor/audit-failure.js'
 import { findHash } from '../../../auditor/find-hash.js'
+import { requireCaughtUp } from '../../../auditor/require-caught-up.js'
 import type { BlockPoint } from '../../../auditor/utxo/open-chain.js'
 import { type ChainAuditRow, forgetChainAudit, readChainAudit } from '../../../db/auditor/chain-audit-row.js'
 import { firstBlock } from '../../../db/auditor/first-block.js'
@@ -66,6 +67,8 @@ async function chooseBlock(
 ): Promise<BlockPoint> {
   const cursor = await readCursor(sql, network.name)
   if (!cursor || cursor.height < 0) throw notScanned(`${network.name} has not been scanned yet`)
+  // Books that have stopped agree with an old block at each run. A request that names a block is about that one.
+  if (atBlock === null) await requireCaughtUp(network, cursor, options)
   const height = atBlock ?? Math.max(0, cursor.height - network.confirmations + 1, atLeast ?? 0)
   if (height > cursor.height) {
     throw notScanned(

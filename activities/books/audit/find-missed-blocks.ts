@@ -2,6 +2,7 @@
 
 import { openAccounts } from '../../../auditor/evm/open-accounts.js'
 import { findMissedDeposits } from '../../../auditor/find-missed-deposits.js'
+import { requireCaughtUp } from '../../../auditor/require-caught-up.js'
 import { openChain } from '../../../auditor/utxo/open-chain.js'
 import { findAddress } from '../../../db/auditor/find-issued.js'
 import { blocksOfMissingOutputs } from '../../../db/auditor/missing-outputs.js'
@@ -15,7 +16,11 @@ import { walkOutputs } from './walk-outputs.js'
 /** Blocks that one rescan of an address takes. Another one takes the others. */
 const MOST = 1_000
 
-/** Returns the blocks in their order. @throws AuditFailure of the node. */
+/**
+ * Returns the blocks in their order, up to the scanned head.
+ *
+ * @throws AuditFailure of the node, and `BOOKS_BEHIND` where the watcher has not followed the chain to its head.
+ */
 export async function findMissedBlocks(
   sql: Sql,
   network: Network,
@@ -25,6 +30,7 @@ export async function findMissedBlocks(
   const head = await readCursor(sql, network.name)
   const address = await findAddress(sql, addressId)
   if (!head || !address) return []
+  await requireCaughtUp(network, head, { signal })
   return byFamily(network, {
     utxo: async (utxo) => {
       const chain = await openChain(utxo, head, { signal })
