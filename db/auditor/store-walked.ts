@@ -25,12 +25,17 @@ export interface WalkedOutputRow {
 const NEWEST = 1_000
 const ONE_IN = 100
 
-/** Stores consecutive blocks above the progress, which the caller has locked. */
+/**
+ * Stores consecutive blocks above the progress, which the caller has locked.
+ *
+ * @param paidBefore - As in `WalkedChain`, for a record that begins with the blocks.
+ */
 export async function storeWalked(
   tx: Transaction,
   network: string,
   blocks: readonly WalkedBlockRow[],
   outputs: readonly WalkedOutputRow[],
+  paidBefore: number,
 ): Promise<void> {
   const [first, last] = [blocks[0], blocks.at(-1)]
   if (!first || !last) return
@@ -47,8 +52,8 @@ export async function storeWalked(
     WHERE network = ${network} AND height % ${ONE_IN} <> 0
       AND height BETWEEN ${first.height - NEWEST} AND ${last.height - NEWEST}`
   await tx`
-    INSERT INTO audited_chains (network, first_block, height, hash)
-    VALUES (${network}, ${first.height}, ${last.height}, ${last.hash})
+    INSERT INTO audited_chains (network, first_block, height, hash, paid_before)
+    VALUES (${network}, ${first.height}, ${last.height}, ${last.hash}, ${paidBefore})
     ON CONFLICT (network) DO UPDATE
     SET height = excluded.height, hash = excluded.hash, updated_at = clock_timestamp()`
 }

@@ -6,18 +6,21 @@ export interface WalkedChain {
   readonly firstBlock: number
   readonly height: number
   readonly hash: string
+  /** Number of addresses with earlier payments (`countPaidBefore`) that were looked for in all of its blocks. */
+  readonly paidBefore: number
 }
 
 interface Row {
   readonly first_block: bigint
   readonly height: bigint
   readonly hash: string
+  readonly paid_before: bigint
 }
 
 /** Returns the progress on a network. `null` before the first walk. */
 export async function readWalked(sql: Queryable, network: string): Promise<WalkedChain | null> {
   const [row] = await sql<Row[]>`
-    SELECT first_block, height, hash FROM audited_chains WHERE network = ${network}`
+    SELECT first_block, height, hash, paid_before FROM audited_chains WHERE network = ${network}`
   return row ? toWalked(row) : null
 }
 
@@ -29,7 +32,19 @@ export async function lockWalked(tx: Transaction, network: string): Promise<Walk
 }
 
 function toWalked(row: Row): WalkedChain {
-  return { firstBlock: Number(row.first_block), height: Number(row.height), hash: row.hash }
+  return {
+    firstBlock: Number(row.first_block),
+    height: Number(row.height),
+    hash: row.hash,
+    paidBefore: Number(row.paid_before),
+  }
+}
+
+/** Returns how many addresses were stored after blocks that pay them. They are never deleted. */
+export async function countPaidBefore(sql: Queryable, network: string): Promise<number> {
+  const [row] = await sql<{ count: bigint }[]>`
+    SELECT count(*) AS count FROM addresses WHERE network = ${network} AND paid_before`
+  return Number(row?.count ?? 0)
 }
 
 /**

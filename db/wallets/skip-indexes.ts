@@ -17,7 +17,7 @@ export interface Skip {
   readonly to: number
   /** Whether a person must be alerted, because users whom this database does not know may have such addresses. */
   readonly suspicious: boolean
-  /** Whether this is the skip that follows a start of the database, which happens once. */
+  /** Whether this is the skip that follows a start of the database, which happens once. Others follow used addresses. */
   readonly once: boolean
 }
 
@@ -57,6 +57,8 @@ export async function skipIndexes(sql: Sql, skip: Skip): Promise<number> {
         branch: account.branch,
         index,
         derivation_path: `${account.path}/${derived.pathSuffix}`,
+        // The chain has used some of them, and their blocks were passed.
+        paid_before: !once,
       }
     })
     for (let start = 0; start < addresses.length; start += ROWS) {

@@ -6,12 +6,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { auditChain, type ChainAudit } from '../../activities/books/audit/audit-chain.js'
 import { advanceChain } from '../../activities/chain/advance-chain.js'
 import { compareAccounts, createAccountLook } from '../../activities/chain/compare-accounts.js'
+import { fastForwardAddresses } from '../../activities/chain/fast-forward-addresses.js'
 import { createRescanActivities } from '../../activities/chain/rescan.js'
 import { rescanBlocks } from '../../activities/chain/rescan-blocks.js'
 import type { ChainAdapter, UtxoAdapter } from '../../chains/adapter.js'
 import { createUtxoAdapter } from '../../chains/utxo/create-utxo-adapter.js'
 import type { Sql } from '../../db/connect.js'
 import { createOperatorKey } from '../../db/merchants/operator.js'
+import { deriveAddress } from '../../domain/address/derive-address.js'
 import type { EvmNetwork, Network } from '../../domain/chain/network.js'
 import { type Lab, startLab } from '../chains/evm/lab.js'
 import { testNetwork } from '../chains/utxo/test-network.js'
@@ -367,6 +369,38 @@ test('a rise that no transaction shows is no difference once it has its exceptio
   // One wei less than noticed is a difference all the same.
   await sql`UPDATE balance_rises SET amount = 2`
   expect(differencesOf(await audit('ethereum'))).toMatchObject([{ address }])
+})
+
+test('finds what came to an address before it was stored, and a rescan credits it', async () => {
+  const [account] = await sql<{ id: string; xpub: string; next_index: number }[]>`
+    SELECT id, xpub, next_index FROM key_accounts WHERE network = 'bitcoin' AND role = 'deposit'`
+  // As after a backup that lacks the last addresses.
+  const { address } = deriveAddress({
+    network: utxo.network,
+    xpub: account!.xpub,
+    branch: 0,
+    index: account!.next_index + 30,
+  })
+  const txid = await bitcoin.fund(address, 60_000_000n)
+  await bitcoin.mine(3)
+  await advanceChain(sql, utxo)
+  expect(differencesOf(await audit('bitcoin'))).toEqual([])
+  const [before] = await sql<{ height: bigint }[]>`SELECT height FROM audited_chains`
+  expect(Number(before?.height)).toBe((await utxo.head()).height)
+
+  const used = async (list: readonly string[]) => list.map((each) => each === address)
+  await fastForwardAddresses(sql, { ...(utxo as UtxoAdapter), used }, { gap: 0 })
+  const outpoint = expect.stringContaining(txid)
+  for (let run = 0; run < 2; run++)
+    expect(differencesOf(await audit('bitcoin'))).toMatchObject([{ address, outpoint, expected: '0.6' }])
+  expect(await rescan({ network: 'bitcoin', address })).toMatchObject({ status: 'completed', deposits: 1 })
+  await settle(sql, networks)
+  expect(differencesOf(await audit('bitcoin'))).toEqual([])
+  // The record was read again once.
+  const node = await lyingNode(bitcoin.rpc)
+  await audit('bitcoin', [node.url])
+  expect(node.calls.get('getblock')).toBeUndefined()
+  await node.stop()
 })
 
 test('a rescan of Bitcoin does not hold an output that a later block has spent', async () => {

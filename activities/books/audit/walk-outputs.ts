@@ -8,6 +8,7 @@ import { coversBlock } from '../../../db/auditor/covers-block.js'
 import { findIssued } from '../../../db/auditor/find-issued.js'
 import { storeWalked, type WalkedOutputRow } from '../../../db/auditor/store-walked.js'
 import {
+  countPaidBefore,
   lockWalked,
   lowestKnownBlock,
   readWalked,
@@ -52,12 +53,14 @@ export async function walkOutputs(
 interface Place {
   readonly height: number
   readonly hash: string | null
+  /** As in `WalkedChain`. */
+  readonly paidBefore: number
 }
 
 /**
  * Returns the last walked block that the node has in its chain, and forgets what was seen above it. A record that
  * reaches up to the block stays as it is. All is read again when the books have learned of a block below the first
- * one that was walked.
+ * one that was walked, or of addresses that were paid in blocks before they were stored.
  *
  * @throws AuditFailure `NODE_BEHIND`. A node that does not name a hash says nothing about a fork.
  */
@@ -69,9 +72,10 @@ async function placeToBegin(
 ): Promise<Place> {
   const walked = await readWalked(sql, network.name)
   const known = await lowestKnownBlock(sql, network.name)
+  const paidBefore = await countPaidBefore(sql, network.name)
   const lowest = Math.min(network.startHeight ?? Infinity, known ?? Infinity)
   if (walked) {
-    const whole = walked.firstBlock <= lowest
+    const whole = walked.firstBlock <= lowest && walked.paidBefore >= paidBefore
     if (whole && (await coversBlock(sql, network.name, to))) return walked
     if (whole && (await hashOf(chain, walked.height, to)) === walked.hash) return walked
     const fork = whole ? await findFork(sql, network, chain, walked, to) : null
@@ -80,9 +84,9 @@ async function placeToBegin(
       if (now?.height === walked.height && now.hash === walked.hash)
         await rewindWalked(tx, network.name, fork)
     })
-    if (fork) return fork
+    if (fork) return { ...fork, paidBefore: walked.paidBefore }
   }
-  return { height: Math.min(lowest, to.height) - 1, hash: null }
+  return { height: Math.min(lowest, to.height) - 1, hash: null, paidBefore }
 }
 
 /** Returns the hash of a walked block on the node's chain. `null` above its tip, where the node has `to`. */
@@ -126,7 +130,7 @@ async function walkFrom(
     const last = blocks.at(-1)
     if (!last) return true
     const stored = await storeBlocks(sql, network, place, blocks)
-    place = last
+    place = { ...last, paidBefore: place.paidBefore }
     blocks = []
     outputs = 0
     if (stored) onProgress?.(last.height)
@@ -163,7 +167,7 @@ async function storeBlocks(
       const { txid, vout, amount, height } = output
       return [{ txid, vout, amount, height, merchantId: owner.merchantId, addressId: owner.id }]
     })
-    await storeWalked(tx, network.name, blocks, rows)
+    await storeWalked(tx, network.name, blocks, rows, place.paidBefore)
     return true
   })
 }
