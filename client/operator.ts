@@ -1,11 +1,15 @@
 /** Calls of the platform's operator. A key of a merchant cannot make them. */
 
+import type { ExceptionWithHistory, NewDispute } from '../wire/exception.js'
 import type { NewRescan, Rescan } from '../wire/rescan.js'
 import type { Calls, Sent } from './calls.js'
 
 /** Returns the calls. */
 export function operatorCalls({ at, post, get }: Calls) {
   return {
+    /** Raises a dispute for a merchant, which works on it and resolves it. The same subject gives the one that stands. */
+    dispute: (merchantId: string, dispute: NewDispute, sent?: Sent) =>
+      post<ExceptionWithHistory>(at('/admin/merchants', merchantId, '/exceptions'), dispute, sent),
     rescans: {
       /** Scans a transaction, a range of blocks or an address again, and credits what was missed. */
       start: (rescan: NewRescan, sent?: Sent) => post<Rescan>('/admin/rescan', rescan, sent),
