@@ -90,7 +90,8 @@ test('expires by its timer', async () => {
     history: [{ status: 'pending' }, { status: 'expired', cause: { kind: 'timer', id: null } }],
   })
   const history = await handleOf(payment).fetchHistory()
-  expect(history.events?.length).toBeLessThanOrEqual(14)
+  // 14, and three more when a busy worker takes a workflow task again.
+  expect(history.events?.length).toBeLessThanOrEqual(17)
   await storeHistory('payment.expired', async () => history)
 })
 

@@ -114,7 +114,7 @@ test('reverses, sends again and settles again an ETH withdrawal whose block a re
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
     await reader.getBalance({ address: hot.address as `0x${string}` }),
   )
-})
+}, 120_000)
 
 test('does the same with BTC', async () => {
   stage.signer.run()
@@ -147,4 +147,4 @@ test('does the same with BTC', async () => {
   const [books] = await stage.api.database.sql<{ sum: bigint }[]>`
     SELECT sum(balance)::numeric AS sum FROM ledger_accounts WHERE kind = 'chain' AND network = 'bitcoin'`
   expect(books?.sum).toBe(chain)
-})
+}, 120_000)
