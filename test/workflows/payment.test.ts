@@ -90,8 +90,8 @@ test('expires by its timer', async () => {
     history: [{ status: 'pending' }, { status: 'expired', cause: { kind: 'timer', id: null } }],
   })
   const history = await handleOf(payment).fetchHistory()
-  // 14, and three more when a busy worker takes a workflow task again.
-  expect(history.events?.length).toBeLessThanOrEqual(17)
+  // 14 on an idle machine. A busy one was once seen to add two.
+  expect(history.events?.length).toBeLessThanOrEqual(16)
   await storeHistory('payment.expired', async () => history)
 })
 
