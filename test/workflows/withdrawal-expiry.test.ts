@@ -54,6 +54,7 @@ beforeEach(async () => {
     networks: testNetworks({ ETHEREUM_ENABLED: 'true' }),
     wrap: obliging,
     signatureLookMs: { online: 0, offline: 0 },
+    environment: { KEYTURN_WITHDRAWAL_EXPIRY: '1h' },
     temporal: {
       address: environment.address,
       namespace: environment.namespace ?? 'default',
@@ -83,7 +84,7 @@ const details = async (id: string): Promise<string> =>
     await environment.client.workflow.getHandle(withdrawalId(id)).query('__temporal_workflow_metadata'),
   )
 
-test('expires without two approvals after a day, and releases everything', async () => {
+test('expires without two approvals in time, and releases everything', async () => {
   const id = await ask()
   await stage.until(id, 'pending_approval')
   const [, first] = stage.people
@@ -157,6 +158,9 @@ test.each([
   ['finds no database each time', Object.assign(new Error('terminating connection'), { code: '57P01' })],
 ])(
   'expires although its build %s, and releases everything',
+  // The test server never ends the retries of a step whose schedule-to-close time is at a whole second of its
+  // clock, which happens once in a thousand steps. So a run that hangs is repeated.
+  { timeout: 60_000, retry: 2 },
   async (_what, error) => {
     trouble = error
     const id = await ask()
@@ -168,5 +172,4 @@ test.each([
     expect(await stage.read(id)).toMatchObject({ stage: 'expired', failure: { code: 'EXPIRED' } })
     expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
   },
-  240_000,
 )
