@@ -3,6 +3,7 @@
 import type { ProofBlock } from '../../../domain/books/period-books.js'
 import type { Networks } from '../../../domain/chain/network.js'
 import type { Queryable } from '../../connect.js'
+import { movesCoins } from '../ledger/moves-coins.js'
 
 /** Blocks around the final one in which bookings can have been early or late. What waits still is found at any depth. */
 const NEAR = 100
@@ -42,18 +43,18 @@ export async function readProof(
       -- The highest block of what was booked by then.
       SELECT coalesce(max(journal.height), final.height) AS height
       FROM ledger_journals journal
-      WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network AND journal.recorded_at < ${before}
-        AND journal.type IN ('deposit.confirmed', 'withdrawal.settled')
+      WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network
         AND journal.height BETWEEN final.height AND final.height + ${NEAR}
+        AND ${movesCoins(sql, sql`entry.recorded_at < ${before}`)}
     ) booked
     CROSS JOIN LATERAL (
       -- The lowest block above it of what was booked later, or is still to be booked.
       SELECT min(later.height) - 1 AS height
       FROM (
         SELECT min(journal.height) AS height FROM ledger_journals journal
-        WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network AND journal.recorded_at >= ${before}
-          AND journal.type IN ('deposit.confirmed', 'withdrawal.settled')
+        WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network
           AND journal.height BETWEEN booked.height - ${NEAR} AND booked.height
+          AND ${movesCoins(sql, sql`entry.recorded_at >= ${before}`)}
         UNION ALL
         SELECT min(deposit.block_number) FROM deposits deposit
         WHERE deposit.merchant_id = ${merchantId} AND deposit.network = enabled.network AND deposit.status = 'unconfirmed'
