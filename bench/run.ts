@@ -6,6 +6,7 @@ import { benchApi } from './api.js'
 import { benchAudit } from './audit.js'
 import { benchBlackHoles } from './black-holes.js'
 import { benchBlockScan } from './block-scan.js'
+import { benchCheckJournals } from './check-journals.js'
 import { benchCheckout } from './checkout.js'
 import { benchClose } from './close.js'
 import { benchCoinSelection } from './coin-selection.js'
@@ -33,6 +34,7 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measur
   'evm-catch-up': benchEvmCatchUp,
   journals: benchJournals,
   exports: benchExports,
+  'check-journals': benchCheckJournals,
   close: benchClose,
   lists: benchLists,
   audit: benchAudit,

@@ -38,14 +38,13 @@ export const journals: BooksCheck = {
           SELECT id, idempotency_key AS key, type, reference, reverses FROM ledger_journals
           WHERE merchant_id = ${merchantId} AND idempotency_key > ${after}
           ORDER BY idempotency_key LIMIT ${PAGE}
-        ), entry AS MATERIALIZED (
-          SELECT page.id AS journal, account.id AS account, account.network, account.coin, account.kind, account.owner,
-                 entry.amount
-          FROM page JOIN ledger_entries entry ON entry.journal_id = page.id
-          JOIN ledger_accounts account ON account.id = entry.account_id
+        ), entry AS NOT MATERIALIZED (
+          -- Each use of it reads the entries of one journal by their index.
+          SELECT entry.journal_id AS journal, account.network, account.coin, account.kind, account.owner, entry.amount
+          FROM ledger_entries entry JOIN ledger_accounts account ON account.id = entry.account_id
         ), sums AS (
           SELECT journal, network, coin, sum(amount) AS sum, coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS moved
-          FROM entry GROUP BY journal, network, coin
+          FROM page JOIN entry ON entry.journal = page.id GROUP BY journal, network, coin
         ), judged AS (
           SELECT page.*, CASE
             WHEN page.reverses IS NOT NULL THEN EXISTS (
@@ -104,13 +103,11 @@ export const journals: BooksCheck = {
               SELECT FROM transfers cause
               WHERE cause.id = page.reference AND cause.merchant_id = ${merchantId} AND cause.journal_id = page.id
                 AND NOT EXISTS (
-                  SELECT FROM entry FULL JOIN (VALUES
+                  SELECT FROM (SELECT * FROM entry WHERE entry.journal = page.id) own FULL JOIN (VALUES
                     (cause.network, cause.coin, 'available', coalesce(cause.from_user_reference, ''), cause.amount),
                     (cause.network, cause.coin, 'available', coalesce(cause.to_user_reference, ''), -cause.amount)
-                  ) due (network, coin, kind, owner, amount)
-                    ON (entry.journal, entry.network, entry.coin, entry.kind, entry.owner, entry.amount)
-                     = (page.id, due.network, due.coin, due.kind, due.owner, due.amount)
-                  WHERE due.owner IS NULL AND entry.journal = page.id OR entry.journal IS NULL))
+                  ) due (network, coin, kind, owner, amount) USING (network, coin, kind, owner, amount)
+                  WHERE (due IS NULL) <> (own IS NULL)))
             WHEN page.type IN ('transfer.credit', 'transfer.re_attribute', 'exception.written_off') THEN EXISTS (
               SELECT FROM control_changes change JOIN exceptions exception ON exception.id = change.intent ->> 'exception'
               CROSS JOIN LATERAL (SELECT (change.intent ->> 'amount')::numeric AS amount) signed
@@ -123,15 +120,15 @@ export const journals: BooksCheck = {
                   WHEN 'credit' THEN 'transfer.credit' WHEN 're_attribute' THEN 'transfer.re_attribute'
                   ELSE 'exception.written_off' END
                 AND NOT EXISTS (
-                  SELECT FROM entry FULL JOIN (VALUES
-                    ('available', coalesce(change.intent ->> 'from_user_reference', ''), signed.amount),
-                    (CASE WHEN page.type = 'exception.written_off' THEN 'chain' ELSE 'available' END,
+                  SELECT FROM (SELECT * FROM entry WHERE entry.journal = page.id) own FULL JOIN (VALUES
+                    (change.intent -> 'asset' ->> 'coin', 'available',
+                     coalesce(change.intent ->> 'from_user_reference', ''), signed.amount),
+                    (change.intent -> 'asset' ->> 'coin',
+                     CASE WHEN page.type = 'exception.written_off' THEN 'chain' ELSE 'available' END,
                      CASE WHEN page.type = 'exception.written_off' THEN change.intent ->> 'address_id'
                        ELSE coalesce(change.intent ->> 'to_user_reference', '') END, -signed.amount)
-                  ) due (kind, owner, amount)
-                    ON (entry.journal, entry.coin, entry.kind, entry.owner, entry.amount)
-                     = (page.id, change.intent -> 'asset' ->> 'coin', due.kind, due.owner, due.amount)
-                  WHERE due.owner IS NULL AND entry.journal = page.id OR entry.journal IS NULL))
+                  ) due (coin, kind, owner, amount) USING (coin, kind, owner, amount)
+                  WHERE (due IS NULL) <> (own IS NULL)))
             WHEN page.type = 'exception.held' THEN EXISTS (
               SELECT FROM exception_holds hold
               WHERE hold.journal_id = page.id AND hold.exception_id = page.reference AND hold.merchant_id = ${merchantId}
