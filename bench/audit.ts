@@ -102,7 +102,7 @@ async function compare(sql: Sql, network: EvmNetwork, merchantId: string, node: 
       },
     },
   )
-  if (result.kind === 'failed') throw new Error(result.message)
+  if (result.kind !== 'compared') throw new Error(result.kind === 'failed' ? result.message : result.kind)
   if (result.findings.differenceCount > 0) throw new Error('The books differ from the node')
   return {
     rate: result.examined / ((performance.now() - began) / 1_000),

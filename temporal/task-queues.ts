@@ -1,6 +1,7 @@
 /**
- * Names the task queues: workflows and database work, chains and signer, third parties, long exports, and the
- * checks of reconciliations. Workers with the role `exports` serve the last two.
+ * Names the task queues: workflows and database work, chains and signer, third parties, long exports, the steps of
+ * reconciliations, and their comparisons with a chain, which last long. Workers with the role `exports` serve the
+ * last three.
  */
 export const TASK_QUEUE = {
   core: 'core',
@@ -8,6 +9,15 @@ export const TASK_QUEUE = {
   webhooks: 'webhooks',
   exports: 'exports',
   reconciliation: 'reconciliation',
+  comparisons: 'comparisons',
 } as const
 
 export type TaskQueue = (typeof TASK_QUEUE)[keyof typeof TASK_QUEUE]
+
+/** Roles of a worker that serve task queues. */
+export const QUEUE_ROLES = [
+  TASK_QUEUE.core,
+  TASK_QUEUE.chain,
+  TASK_QUEUE.webhooks,
+  TASK_QUEUE.exports,
+] as const

@@ -89,8 +89,18 @@ const CHAIN_ACTIVITIES = 500
 
 /** Exports that a process writes at once. Each holds a connection, and formats rows in this thread. */
 const EXPORTS = 2
-/** Checks of reconciliations that a process makes at once. Each holds a connection and little of this thread. */
+/** Steps of reconciliations that a process makes at once. Each holds a connection and little of this thread. */
 const CHECKS = 2
+/**
+ * Comparisons with a chain that a process makes at once. They wait for nodes for minutes, so they have slots of their
+ * own, and a merchant's short checks do not wait for another merchant's comparison.
+ */
+const COMPARISONS = 2
+
+const RECONCILIATION_SLOTS = [
+  [TASK_QUEUE.reconciliation, CHECKS],
+  [TASK_QUEUE.comparisons, COMPARISONS],
+] as const
 
 /** Creates the workers of the process's roles. The role `sealer` has no Temporal worker. */
 export async function createWorkers(parts: WorkerParts, roles: readonly string[]): Promise<CreatedWorkers> {
@@ -108,12 +118,10 @@ export async function createWorkers(parts: WorkerParts, roles: readonly string[]
     }
     if (role === TASK_QUEUE.exports) {
       workers.push(await Worker.create({ ...common(parts, role), ...exportOptions(parts) }))
-      workers.push(
-        await Worker.create({
-          ...common(parts, TASK_QUEUE.reconciliation),
-          ...reconciliationOptions(parts),
-        }),
-      )
+      for (const [queue, slots] of RECONCILIATION_SLOTS) {
+        const options = { ...common(parts, queue), ...reconciliationOptions(parts, slots) }
+        workers.push(await Worker.create(options))
+      }
     }
     if (role === TASK_QUEUE.webhooks) {
       sender ??= createSender({
@@ -257,12 +265,12 @@ function exportOptions({ sql, networks, environment }: WorkerParts) {
   } satisfies Omit<WorkerOptions, 'taskQueue'>
 }
 
-function reconciliationOptions({ sql, networks, workflowClient }: WorkerParts) {
+function reconciliationOptions({ sql, networks, workflowClient }: WorkerParts, slots: number) {
   return {
     activities: heartbeating(
       createReconciliationActivities({ sql, networks, gate: createWorkflowGate(workflowClient) }),
     ),
-    maxConcurrentActivityTaskExecutions: CHECKS,
+    maxConcurrentActivityTaskExecutions: slots,
   } satisfies Omit<WorkerOptions, 'taskQueue'>
 }
 

@@ -12,7 +12,7 @@ import { rememberCoins } from '../db/chain/remember-coins.js'
 import { connect } from '../db/connect.js'
 import { migrate } from '../db/migrate.js'
 import { loadNetworks } from '../networks/load-networks.js'
-import { TASK_QUEUE } from '../temporal/task-queues.js'
+import { QUEUE_ROLES, TASK_QUEUE } from '../temporal/task-queues.js'
 import { createWorkers } from './create-workers.js'
 import { loadWorkflowBundle, UnusableBundleError } from './load-workflow-bundle.js'
 import {
@@ -28,7 +28,7 @@ import { watchNodes } from './watch-nodes.js'
 const POOL_SIZE = 20
 const RETRY_MS = 1_000
 const FIRST_CHECK_MS = 10_000
-const ROLES: readonly string[] = [...Object.values(TASK_QUEUE), 'sealer']
+const ROLES: readonly string[] = [...QUEUE_ROLES, 'sealer']
 
 const environment = loadEnvironment()
 const log = pino({ name: 'worker', level: environment.KEYTURN_LOG_LEVEL })

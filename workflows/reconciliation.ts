@@ -2,14 +2,17 @@
 
 import {
   CancellationScope,
+  ContinueAsNew,
   continueAsNew,
   isCancellation,
   proxyActivities,
   sleep,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { ReconciliationActivities } from '../activities/books/reconciliation.js'
+import type { CheckEnd, ReconciliationActivities } from '../activities/books/reconciliation.js'
+import { networkOfCheck } from '../domain/books/difference.js'
 import type { ReconciliationInput } from '../temporal/inputs.js'
+import { TASK_QUEUE } from '../temporal/task-queues.js'
 
 /** First and longest wait while an older run of the merchant is open. */
 const FIRST_WAIT_MS = 1_000
@@ -44,9 +47,11 @@ async function makeChecks(input: ReconciliationInput, names: readonly string[]):
   const { giveUpCheck, raiseExceptions, finishRun } = stepsOf(input)
   for (const name of names) {
     try {
-      await makeCheck(input, name)
+      while ((await makeCheck(input, name)) === 'paused') {
+        if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof reconciliation>(input)
+      }
     } catch (error) {
-      if (isCancellation(error)) throw error
+      if (isCancellation(error) || error instanceof ContinueAsNew) throw error
       await giveUpCheck(input.id, name)
     }
   }
@@ -57,7 +62,7 @@ async function makeChecks(input: ReconciliationInput, names: readonly string[]):
 /** Returns the short steps, which are retried until they succeed. */
 function stepsOf({ merchantId }: ReconciliationInput) {
   return proxyActivities<ReconciliationActivities>({
-    taskQueue: 'reconciliation',
+    taskQueue: TASK_QUEUE.reconciliation,
     startToCloseTimeout: '1h',
     heartbeatTimeout: '15s',
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
@@ -65,9 +70,10 @@ function stepsOf({ merchantId }: ReconciliationInput) {
   })
 }
 
-async function makeCheck({ id, merchantId }: ReconciliationInput, name: string): Promise<void> {
+/** Makes a check, or one slice of it. Histories recorded before slices hold no result. */
+async function makeCheck({ id, merchantId }: ReconciliationInput, name: string): Promise<CheckEnd | null> {
   const { makeCheck } = proxyActivities<ReconciliationActivities>({
-    taskQueue: 'reconciliation',
+    taskQueue: networkOfCheck(name) === null ? TASK_QUEUE.reconciliation : TASK_QUEUE.comparisons,
     startToCloseTimeout: '12h',
     // A worker that dies must be noticed soon.
     heartbeatTimeout: '15s',
@@ -75,5 +81,5 @@ async function makeCheck({ id, merchantId }: ReconciliationInput, name: string):
     priority: { fairnessKey: merchantId },
     summary: name,
   })
-  await makeCheck(id, name)
+  return makeCheck(id, name)
 }

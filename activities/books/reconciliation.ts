@@ -36,6 +36,11 @@ import { auditChain } from './audit/audit-chain.js'
  * because a person waits for it.
  */
 const CHAIN_ATTEMPTS = 6
+/**
+ * Time for which a comparison with a chain keeps its slot. Then it goes on behind the comparisons that wait, so that
+ * several merchants' long ones advance by turns and a short one waits for a slice, and not for a whole comparison.
+ */
+const SLICE_MS = 60_000
 /** Interval at which a check stores how far it is. */
 const PROGRESS_MS = 5_000
 
@@ -44,6 +49,8 @@ export interface ReconciliationDependencies {
   readonly networks: Networks
   /** Starts the workflow of a run that a Schedule opened. */
   readonly gate: Pick<ReconciliationGate, 'startReconciliationRun'>
+  /** Milliseconds for which a comparison with a chain keeps its slot. Default: a minute. */
+  readonly sliceMs?: number
 }
 
 /** What the workflow does next. */
@@ -54,13 +61,16 @@ export type RunPlan =
   /** Checks that are not done. */
   | { readonly kind: 'planned'; readonly checks: readonly string[] }
 
+/** How an attempt to make a check ended. `paused`: its slice is over, and the next one goes on where it was. */
+export type CheckEnd = 'done' | 'paused'
+
 export interface ReconciliationActivities {
   /** Opens the run of a firing, and starts its workflow. @returns Its id. `null` if an earlier one is open. */
   openScheduledRun(merchantId: string, nominalAt: string): Promise<string | null>
   /** Decides once which checks the run makes, and returns those that are not done. */
   planRun(id: string): Promise<RunPlan>
   /** Makes a check and stores what it found. Nothing happens where it is done, or where the run has ended. */
-  makeCheck(id: string, name: string): Promise<void>
+  makeCheck(id: string, name: string): Promise<CheckEnd>
   /** Stores that a check could not be made, because it failed too often. */
   giveUpCheck(id: string, name: string): Promise<void>
   /** Raises exceptions for what the checks found, and closes those whose cause is gone. */
@@ -76,6 +86,7 @@ export function createReconciliationActivities({
   sql,
   networks,
   gate,
+  sliceMs = SLICE_MS,
 }: ReconciliationDependencies): ReconciliationActivities {
   return {
     async openScheduledRun(merchantId, nominalAt) {
@@ -94,13 +105,13 @@ export function createReconciliationActivities({
     },
     async makeCheck(id, name) {
       const run = await findOpenRun(sql, id)
-      if (!run) return
+      if (!run) return 'done'
       const { cancellationSignal: signal } = Context.current()
       const asked = networkOfCheck(name)
       const network = networks.get(asked ?? '')
       if (asked !== null && !(network && (await listKeyNetworks(sql, run.merchant_id)).includes(asked))) {
         await failCheck(sql, id, name, notCompared(asked, network !== undefined))
-        return
+        return 'done'
       }
       if (network) {
         const onProgress = createProgress((done) => touchRun(sql, id, chainCheck(network.name), done))
@@ -114,22 +125,26 @@ export function createReconciliationActivities({
           key: `${id}:${network.name}`,
         }
         const last = Context.current().info.attempt >= CHAIN_ATTEMPTS
-        const audit = await auditChain(sql, request, { signal, onProgress, last })
+        const sliceEnd = Date.now() + sliceMs
+        const isSliceOver = () => Date.now() >= sliceEnd
+        const audit = await auditChain(sql, request, { signal, onProgress, last, isSliceOver })
+        if (audit.kind === 'paused') return 'paused'
         if (audit.kind === 'failed') {
           await failCheck(sql, id, name, audit)
-          return
+          return 'done'
         }
         const { height, hash } = audit.block
         await storeCheck(sql, id, chainCheck(network.name), {
           ...audit,
           block: { network: network.name, block_number: height, block_hash: hash },
         })
-        return
+        return 'done'
       }
       if (!isBooksCheck(name)) throw new Error(`There is no check ${name}`)
       const progress = createProgress((examined) => touchRun(sql, id, name, examined))
       const options = { networks: run.networks, signal, progress }
       await storeCheck(sql, id, name, await runCheck(sql, networks, run.merchant_id, name, options))
+      return 'done'
     },
     giveUpCheck: (id, name) =>
       failCheck(sql, id, name, {

@@ -32,7 +32,13 @@ const WORKERS: readonly { readonly name: string; readonly roles: string; readonl
   {
     name: 'worker-edge',
     roles: 'chain,webhooks,exports,sealer',
-    queues: [TASK_QUEUE.chain, TASK_QUEUE.webhooks, TASK_QUEUE.exports],
+    queues: [
+      TASK_QUEUE.chain,
+      TASK_QUEUE.webhooks,
+      TASK_QUEUE.exports,
+      TASK_QUEUE.reconciliation,
+      TASK_QUEUE.comparisons,
+    ],
   },
 ]
 /** `TASK_QUEUE_TYPE_ACTIVITY` of Temporal's API. */

@@ -13,6 +13,10 @@ export interface AuditChoice {
   readonly rpcUrls?: readonly string[]
   /** First block of the network file instead of that of the stage. */
   readonly startHeight?: null
+  /** As of `auditChain`: the comparison pauses where it has stored its place. */
+  readonly isSliceOver?: () => boolean
+  /** Key of a comparison that goes on. Default: a new one. */
+  readonly key?: string
 }
 
 /** Audits at the newest scanned block, or at a height. */
@@ -26,7 +30,7 @@ export async function auditStage(
     { height: bigint }[]
   >`SELECT height FROM chain_cursors WHERE network = ${network}`
   const known = findNetwork(stage.networks, network)
-  return auditChain(sql, {
+  const request = {
     merchantId: stage.api.merchantId,
     network: {
       ...known,
@@ -34,12 +38,14 @@ export async function auditStage(
       ...(choice.startHeight === null ? { startHeight: null } : {}),
     },
     atBlock: choice.atBlock ?? Number(cursor?.height),
-    key: randomUUID(),
-  })
+    key: choice.key ?? randomUUID(),
+  }
+  return auditChain(sql, request, choice.isSliceOver ? { isSliceOver: choice.isSliceOver } : {})
 }
 
 /** Returns the differences of an audit. @throws Error when it failed. */
 export function differencesOf(audit: ChainAudit): readonly Difference[] {
   if (audit.kind === 'failed') throw new Error(`${audit.code}: ${audit.message}`)
+  if (audit.kind === 'paused') throw new Error('The comparison is paused')
   return audit.findings.differences
 }

@@ -39,6 +39,8 @@ beforeEach(() => {
 
 const audit = (choice = {}) => auditStage(rail.stage, 'bitcoin', choice)
 const sqlOf = () => rail.stage.api.database.sql
+/** Blocks that a walk has fetched at most when it pauses. */
+const READ_AHEAD = 4
 
 /** Waits until the books are at the tip. */
 async function untilScanned(): Promise<number> {
@@ -323,6 +325,27 @@ describe('fails, and names no difference, when the node', () => {
     expect(result).toMatchObject({ code: 'NODE_UNREACHABLE' })
     expect(String((result as Error).message)).not.toContain('secret')
   })
+})
+
+test('pauses its walk once the slice is over, and goes on behind the last stored block', async () => {
+  await rail.bitcoin.mine(120)
+  await untilScanned()
+  const whole = differencesOf(await audit())
+  await sqlOf()`DELETE FROM audited_outputs`
+  await sqlOf()`DELETE FROM audited_blocks`
+  await sqlOf()`DELETE FROM audited_chains`
+  const choice = { rpcUrls: [node.url], key: 'sliced', isSliceOver: () => true }
+  const before = node.calls.get('getblock') ?? 0
+  let paused = 0
+  let last = await audit(choice)
+  for (; last.kind === 'paused'; last = await audit(choice)) paused++
+  expect(paused).toBeGreaterThanOrEqual(2)
+  expect(differencesOf(last)).toEqual(whole)
+  const [walked] = await sqlOf()<{ first: number; last: number }[]>`
+    SELECT first_block::integer AS first, height::integer AS last FROM audited_chains`
+  const blocks = walked!.last - walked!.first + 1
+  // A pause drops the blocks that were read ahead, and no stored one.
+  expect((node.calls.get('getblock') ?? 0) - before).toBeLessThanOrEqual(blocks + paused * READ_AHEAD)
 })
 
 test('walks again when another run took its record back before the comparison', async () => {

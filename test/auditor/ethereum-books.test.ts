@@ -221,6 +221,26 @@ test('goes on where an earlier one stopped, and keeps what that one found', asyn
   await forge('eth', -5n)
 })
 
+test('pauses after each page once its slice is over, and compares each balance once', async () => {
+  const whole = await audit()
+  const { sql } = rail.stage.api.database
+  // Addresses beyond one page. Nothing was ever paid to them, on the chain and in the books.
+  await sql`
+    INSERT INTO addresses (id, merchant_id, network, kind, user_reference, address, payee, match_key, key_account_id,
+                           branch, index, derivation_path)
+    SELECT 'zzz_' || n, merchant_id, network, 'deposit', 'slice-' || n, '0x' || repeat('e', 32) || lpad(to_hex(n), 8, '0'),
+           decode(repeat('e', 32) || lpad(to_hex(n), 8, '0'), 'hex'), n, key_account_id, branch, 1000000 + n, 'm/' || n
+    FROM (SELECT * FROM addresses WHERE network = 'ethereum' LIMIT 1) one, generate_series(1, 900) n`
+  const choice = { key: 'sliced', isSliceOver: () => true }
+  const ends: string[] = []
+  let last = await audit(choice)
+  for (; last.kind === 'paused'; last = await audit(choice)) ends.push(last.kind)
+  expect(ends.length).toBeGreaterThanOrEqual(4)
+  const coins = rail.stage.networks.get('ethereum')!.coins.length
+  expect(last).toMatchObject({ examined: (whole.kind === 'compared' ? whole.examined : 0) + 900 * coins })
+  await sql`DELETE FROM addresses WHERE id LIKE 'zzz\\_%'`
+})
+
 describe('fails, and names no difference, when the node', () => {
   const failing = async (code: string, urls = [node.url]) => {
     const result = await audit({ rpcUrls: urls }).catch((error: unknown) => error)

@@ -91,7 +91,7 @@ async function audit(
     atBlock: Number(cursor?.height),
     key: randomUUID(),
   })
-  if (result.kind === 'failed') throw new Error(result.message)
+  if (result.kind !== 'compared') throw new Error(result.kind === 'failed' ? result.message : result.kind)
   return result
 }
 

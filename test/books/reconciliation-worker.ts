@@ -1,33 +1,34 @@
 /** A worker process that makes reconciliations, for tests that kill it. */
 
-import { Connection, WorkflowClient } from '@temporalio/client'
-import { NativeConnection, Worker } from '@temporalio/worker'
-import { createReconciliationActivities } from '../../activities/books/reconciliation.js'
-import { heartbeating } from '../../activities/heartbeating.js'
+import { Client, Connection } from '@temporalio/client'
+import { NativeConnection } from '@temporalio/worker'
+import { pino } from 'pino'
+import { loadEnvironment } from '../../config/load-environment.js'
 import { connect } from '../../db/connect.js'
-import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import { createWorkers } from '../../workers/create-workers.js'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { testNetworks } from '../stage/test-networks.js'
 
 const [, , url = '', address = '', namespace = ''] = process.argv
 const connection = await NativeConnection.connect({ address })
-const client = new WorkflowClient({ connection: await Connection.connect({ address }), namespace })
-const workflows = await Worker.create({
-  connection,
-  namespace,
-  taskQueue: 'core',
-  workflowBundle: { codePath: await loadWorkflowBundle() },
-})
-const checks = await Worker.create({
-  connection,
-  namespace,
-  taskQueue: 'reconciliation',
-  activities: heartbeating(
-    createReconciliationActivities({
-      sql: connect(url),
-      networks: testNetworks({ BITCOIN_ENABLED: 'true' }),
-      gate: createWorkflowGate(client),
+const client = new Client({ connection: await Connection.connect({ address }), namespace })
+const { workers } = await createWorkers(
+  {
+    environment: loadEnvironment({
+      KEYTURN_DATABASE_URL: url,
+      KEYTURN_MASTER_KEY: '11'.repeat(32),
+      KEYTURN_TEMPORAL_NAMESPACE: namespace,
     }),
-  ),
-})
-await Promise.all([workflows.run(), checks.run()])
+    networks: testNetworks({ BITCOIN_ENABLED: 'true' }),
+    sql: connect(url, { max: 20 }),
+    adapters: new Map(),
+    connection,
+    workflowClient: client.workflow,
+    scheduleClient: client.schedule,
+    log: pino({ level: 'silent' }),
+    bundle: await loadWorkflowBundle(),
+    stopping: new AbortController().signal,
+  },
+  ['core', 'exports'],
+)
+await Promise.all(workers.map((worker) => worker.run()))

@@ -43,9 +43,9 @@ function startWorker(): ChildProcess {
   return worker
 }
 
-const start = async () => {
+const start = async (scope = ['orders', 'internal'], key = api.key) => {
   const path = '/api/v1/reconciliation/runs'
-  const { status, json } = await api.call({ method: 'POST', path, body: { scope: ['orders', 'internal'] } })
+  const { status, json } = await api.call({ method: 'POST', path, body: { scope }, key })
   expect(status).toBe(201)
   return json.data.id as string
 }
@@ -125,6 +125,32 @@ test('is started once by each firing of a Schedule, which the sweeper keeps', as
   expect(await sweep(0)).toBe(1)
   await expect(schedule.describe()).rejects.toThrow()
   expect(await sweep(0)).toBe(0)
+}, 120_000)
+
+test('ends a short run while comparisons of other merchants hold all their slots', async () => {
+  const { sql } = api.database
+  const others = await Promise.all([1, 2].map(() => api.newMerchant()))
+  for (const [index, merchant] of others.entries()) await api.enrol(merchant, Buffer.alloc(64, index + 1))
+  // Each comparison waits at its first statement, as one would for a slow node.
+  const holder = await sql.reserve()
+  await holder`BEGIN`
+  await holder`LOCK TABLE chain_audits IN ACCESS EXCLUSIVE MODE`
+  startWorker()
+  const long: string[] = []
+  for (const merchantId of others) long.push(await start(['chain'], await api.newKey({ merchantId })))
+  const waiting = async () => {
+    const [row] = await sql<{ count: number }[]>`
+      SELECT count(*)::integer AS count FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%chain_audits%'`
+    return row?.count
+  }
+  await until(async () => (await waiting()) === 2)
+  const short = await start()
+  await until(async () => (await read(short)).status === 'clean')
+  expect(await waiting()).toBe(2)
+  for (const id of long) await handleOf(id).terminate()
+  await holder`ROLLBACK`
+  holder.release()
 }, 120_000)
 
 test.each(recordedHistories('reconciliation', 'scheduled-reconciliation'))('replays %s', async (name) => {

@@ -23,7 +23,7 @@ const MOST_LOCATED = 100
 const STORE_EVERY_MS = 5_000
 
 /** Compares everything at the block of the task. @returns The number of balances that were compared. */
-export async function auditAccounts(network: EvmNetwork, task: ChainAuditTask): Promise<number> {
+export async function auditAccounts(network: EvmNetwork, task: ChainAuditTask): Promise<number | 'paused'> {
   const { sql, key, merchantId, block, findings, before } = task
   const at = await openAccounts(network, block, task.signal ? { signal: task.signal } : {})
   const books = { merchantId, network: network.name, height: block.height }
@@ -41,13 +41,15 @@ export async function auditAccounts(network: EvmNetwork, task: ChainAuditTask): 
       after = page.accounts.at(-1)?.addressId ?? after
       task.onProgress?.(examined)
       if (page.accounts.length < PAGE) break
-      if (Date.now() - storedAt < STORE_EVERY_MS) continue
+      const paused = task.isSliceOver?.() ?? false
+      if (!paused && Date.now() - storedAt < STORE_EVERY_MS) continue
       await saveChainAudit(sql, key, {
         block,
         place: { coin: coin.name, addressId: after },
         examined,
         found: findings,
       })
+      if (paused) return 'paused'
       storedAt = Date.now()
     }
   }

@@ -16,7 +16,10 @@ import { auditAccounts } from './audit-accounts.js'
 import { auditOutputs } from './audit-outputs.js'
 import type { ChainAuditOptions, ChainAuditRequest, ChainAuditTask } from './audit-task.js'
 
-/** Result of a comparison. `failed`: nothing was compared, and the reason is no fault of the books. */
+/**
+ * Result of a comparison. `failed`: nothing was compared, and the reason is no fault of the books. `paused`: its slice
+ * was over, and another call with the same key goes on.
+ */
 export type ChainAudit =
   | {
       readonly kind: 'compared'
@@ -24,6 +27,7 @@ export type ChainAudit =
       readonly examined: number
       readonly findings: Findings
     }
+  | { readonly kind: 'paused' }
   | { readonly kind: 'failed'; readonly code: AuditFailure['code']; readonly message: string }
 
 /**
@@ -47,6 +51,7 @@ export async function auditChain(
       utxo: (utxo) => auditOutputs(utxo, task),
       evm: (evm) => auditAccounts(evm, task),
     })
+    if (examined === 'paused') return { kind: 'paused' }
     await requireScanned(sql, network, block)
     await forgetChainAudit(sql, key)
     return { kind: 'compared', block, examined, findings }

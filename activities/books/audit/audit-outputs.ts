@@ -19,12 +19,12 @@ import { walkOutputs } from './walk-outputs.js'
 const WALKS = 5
 
 /** Compares everything at the block of the task. @returns The number of outputs and addresses that were compared. */
-export async function auditOutputs(network: UtxoNetwork, task: ChainAuditTask): Promise<number> {
+export async function auditOutputs(network: UtxoNetwork, task: ChainAuditTask): Promise<number | 'paused'> {
   const { sql, block } = task
   const options = task.signal ? { signal: task.signal } : {}
   const chain = await openChain(network, block, options)
   for (let left = WALKS; left > 0; left--) {
-    await walkOutputs(sql, network, chain, block, task)
+    if ((await walkOutputs(sql, network, chain, block, task)) === 'paused') return 'paused'
     const examined = await readSnapshot(sql, async (tx) =>
       // Another run may have taken the record back since, to the chain of its own node.
       (await coversBlock(tx, network.name, block)) ? compare(tx, network, task) : null,

@@ -21,6 +21,8 @@ export interface ChainAuditOptions {
   readonly signal?: AbortSignal
   /** Whether a failure that passes, such as a node that is behind, ends the comparison too. Default: it is thrown. */
   readonly last?: boolean
+  /** Says whether the comparison shall pause where it has stored its place. Default: never. */
+  readonly isSliceOver?: () => boolean
   /** Receives the number of what was compared so far, or of blocks that were read. */
   readonly onProgress?: (done: number) => void
 }

@@ -21,6 +21,8 @@ import type { UtxoNetwork } from '../../../domain/chain/network.js'
 
 export interface WalkOptions {
   readonly signal?: AbortSignal
+  /** Says after each commit whether the walk shall pause. Default: never. */
+  readonly isSliceOver?: () => boolean
   /** Receives the height after each commit. */
   readonly onProgress?: (height: number) => void
 }
@@ -34,6 +36,7 @@ const STEP = 100
 /**
  * Walks up to a block of the chain. Runs may overlap: one whose place has moved meanwhile reads on from there.
  *
+ * @returns `paused` when its slice was over before it arrived.
  * @throws AuditFailure of the node.
  */
 export async function walkOutputs(
@@ -42,11 +45,12 @@ export async function walkOutputs(
   chain: UtxoChain,
   to: BlockPoint,
   options: WalkOptions = {},
-): Promise<void> {
+): Promise<'arrived' | 'paused'> {
   for (;;) {
     const from = await placeToBegin(sql, network, chain, to)
-    if (from.height >= to.height) return
-    if (await walkFrom(sql, network, chain, from, to, options)) return
+    if (from.height >= to.height) return 'arrived'
+    const end = await walkFrom(sql, network, chain, from, to, options)
+    if (end !== 'moved') return end
   }
 }
 
@@ -114,15 +118,15 @@ async function findFork(
   return null
 }
 
-/** @returns False when another run moved the place meanwhile. */
+/** @returns `moved` when another run moved the place meanwhile, and `paused` when the slice was over. */
 async function walkFrom(
   sql: Sql,
   network: UtxoNetwork,
   chain: UtxoChain,
   from: Place,
   to: BlockPoint,
-  { signal, onProgress }: WalkOptions,
-): Promise<boolean> {
+  { signal, onProgress, isSliceOver }: WalkOptions,
+): Promise<'arrived' | 'moved' | 'paused'> {
   let place = from
   let blocks: WalkedBlock[] = []
   let outputs = 0
@@ -140,9 +144,11 @@ async function walkFrom(
     signal?.throwIfAborted()
     blocks.push(block)
     outputs += block.outputs.length
-    if ((blocks.length >= BLOCKS || outputs >= OUTPUTS) && !(await store())) return false
+    if (blocks.length < BLOCKS && outputs < OUTPUTS) continue
+    if (!(await store())) return 'moved'
+    if (block.height < to.height && isSliceOver?.()) return 'paused'
   }
-  return store()
+  return (await store()) ? 'arrived' : 'moved'
 }
 
 async function storeBlocks(
