@@ -8,6 +8,7 @@
  * `KEYTURN_MONTH_USERS` sets the number of customers.
  */
 
+import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { formatAmount, parseAmount } from '../../domain/money.js'
@@ -17,6 +18,8 @@ import type { StatementLine } from '../../wire/statement.js'
 import { approve } from './approve.js'
 import { findLedgerFaults } from './audit-books.js'
 import { COINS, type CoinName } from './coins.js'
+import { type AuditOutcome, alterEntry, auditMonth, exportMonth, readExported } from './month/audit-month.js'
+import { closeMonth } from './month/close-month.js'
 import { holdingsAt } from './month/holdings.js'
 import { openShop, type Shop } from './month/open-shop.js'
 import { freeze } from './month/outages.js'
@@ -30,6 +33,7 @@ import {
   transferAndWithdraw,
   untilSettled,
 } from './month/run-shop.js'
+import { readStatementCsv, readStatementPdf, withoutSpace } from './month/statement-files.js'
 import { until } from './month/until.js'
 import { FORGOTTEN, uploadOrders } from './month/upload-orders.js'
 import { createRandom, type Random } from './random.js'
@@ -41,6 +45,8 @@ const CUSTOMERS = Number(process.env.KEYTURN_MONTH_USERS ?? 200)
 /** Limit for each test after the month, which takes seconds on a quiet machine. */
 const TEST_MS = 300_000
 const FREEZE_MS = 5_000
+/** The month that runs. The local stack lets a test close it. */
+const PERIOD = new Date().toISOString().slice(0, 7)
 
 let shop: Shop
 let failed = false
@@ -221,20 +227,14 @@ test(
 )
 
 test(
-  'closes the month by two people, and states what the chains hold',
+  'closes the month once by two people, although the workers that close it are killed, and states what the chains hold',
   async () => {
     const { client } = shop
-    const period = new Date().toISOString().slice(0, 7)
     const began = Date.now()
-    await client.periods.close(period)
-    await approve(shop.facts, 'periods', period, [0, 0])
-    const closed = await until('The month is not closed', async () => {
-      const found = await client.periods.get(period)
-      return found.status === 'closing' ? null : found
-    })
+    const closed = await closeMonth(shop, PERIOD, createRandom(SEED + 1))
     console.log(`The month was closed within ${Math.round((Date.now() - began) / 1_000)} s`)
     expect([closed.status, closed.checklist.filter(({ ok }) => !ok)]).toEqual(['closed', []])
-    const { provisional, proof, lines } = await client.statements.get(period)
+    const { provisional, proof, lines } = await client.statements.get(PERIOD)
     expect([provisional, proof]).toEqual([false, closed.proof])
     expect(lines.map(({ coin, closing }) => `${coin} ${closing}`)).toEqual(await holdingsAt(shop, proof))
     const { amount, decimals } = shop.the('is taken back').customer
@@ -244,6 +244,60 @@ test(
       'usdt 0',
     ])
     expect(lines.map(sumOf)).toEqual(lines.map(({ coin, closing }) => units(coin, closing)))
+  },
+  TEST_MS,
+)
+
+test(
+  'writes the same figures and blocks into the files of the statement',
+  async () => {
+    const { proof, lines } = await shop.client.statements.get(PERIOD)
+    const { head, table } = await readStatementCsv(shop, PERIOD)
+    expect(head).toContainEqual(['status', 'closed'])
+    expect(head.filter(([name]) => name === 'proof')).toEqual(
+      proof.map(({ network, block_number, block_hash }) => [
+        'proof',
+        network,
+        String(block_number),
+        block_hash,
+      ]),
+    )
+    const [names = [], ...rows] = table
+    expect(rows).toEqual(lines.map((line) => names.map((name) => line[name as keyof StatementLine])))
+    expect(names).toEqual(expect.arrayContaining(Object.keys(lines[0] ?? {})))
+    const pdf = await readStatementPdf(shop, PERIOD)
+    expect(pdf).toContain(withoutSpace('Closed: the figures are final'))
+    for (const { network, block_number, block_hash } of proof)
+      expect(pdf).toContain(withoutSpace(`${network} at block ${block_number}, ${block_hash}`))
+    for (const { coin, network, closing, adjustments } of lines)
+      expect(pdf).toMatch(
+        new RegExp(`${withoutSpace(`${coin} on ${network}`)}[\\d.-]*${escaped(adjustments + closing)}`),
+      )
+  },
+  TEST_MS,
+)
+
+test(
+  'passes the audit without the platform, which names the one entry that is altered',
+  async () => {
+    const directory = await exportMonth(shop, PERIOD)
+    try {
+      expect(await auditMonth(shop, PERIOD, directory)).toEqual<AuditOutcome>({ exitCode: 0, faults: [] })
+      // However often a worker was killed, the month was closed once.
+      const closes = readExported(directory, 'audit').filter(({ action }) => action === 'period.closed')
+      expect(closes).toHaveLength(1)
+      const entries = readExported(directory, 'ledger')
+      const sequence = createRandom(SEED + 2).between(1, entries.length)
+      alterEntry(directory, sequence)
+      expect(await auditMonth(shop, PERIOD, directory)).toMatchObject({
+        exitCode: 1,
+        faults: expect.arrayContaining([
+          expect.stringMatching(new RegExp(`^ledger: line ${sequence} \\(sequence ${sequence}\\): `)),
+        ]),
+      })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   },
   TEST_MS,
 )
@@ -282,4 +336,9 @@ function sumOf(line: StatementLine): bigint {
 function units(coin: string, text: string): bigint {
   const { decimals } = COINS[coin as CoinName]
   return text.startsWith('-') ? -parseAmount(text.slice(1), decimals) : parseAmount(text, decimals)
+}
+
+/** Returns a pattern that a text matches exactly. */
+function escaped(text: string): string {
+  return text.replace(/[.-]/g, '\\$&')
 }
