@@ -14,5 +14,7 @@ export function movesCoins(sql: Queryable, which: PendingQuery<Row[]>): PendingQ
     AND NOT EXISTS (SELECT FROM ledger_journals undo WHERE undo.reverses = journal.id)
     AND EXISTS (
       SELECT FROM ledger_entries entry JOIN ledger_accounts account ON account.id = entry.account_id
-      WHERE entry.journal_id = journal.id AND account.kind = 'chain' AND ${which}))`
+      WHERE entry.journal_id = journal.id AND account.kind = 'chain' AND ${which}
+      -- OFFSET keeps this a search for each journal.
+      OFFSET 0))`
 }

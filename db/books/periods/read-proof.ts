@@ -5,13 +5,13 @@ import type { Networks } from '../../../domain/chain/network.js'
 import type { Queryable } from '../../connect.js'
 import { movesCoins } from '../ledger/moves-coins.js'
 
-/** Blocks around the final one in which bookings can have been early or late. What waits still is found at any depth. */
-const NEAR = 100
+/** Longest wait of a posting for its accounts, after which its entries get their time. Its journal has an earlier one. */
+const LONGEST_POSTING = '1 hour'
 
 /**
  * Returns a block for each enabled network that has been scanned: the one that was final at the instant,
- * moved to where the bookings of the merchant were then: below each deposit and payout that is in a block and not
- * booked, and by a few blocks for what was booked a moment early or late. A network whose scan began later has
+ * moved to where the bookings of the merchant were then: up to what was booked early, and below each deposit and payout
+ * that is in a block and was not booked, however late it was. A network whose scan began later has
  * the first block that is known.
  *
  * @param before - Instant, not included.
@@ -41,20 +41,26 @@ export async function readProof(
     ) final
     CROSS JOIN LATERAL (
       -- The highest block of what was booked by then.
-      SELECT coalesce(max(journal.height), final.height) AS height
-      FROM ledger_journals journal
-      WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network
-        AND journal.height BETWEEN final.height AND final.height + ${NEAR}
-        AND ${movesCoins(sql, sql`entry.recorded_at < ${before}`)}
+      SELECT coalesce((
+        SELECT journal.height FROM ledger_journals journal
+        WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network
+          AND journal.height > final.height AND journal.recorded_at < ${before}
+          AND ${movesCoins(sql, sql`entry.recorded_at < ${before}`)}
+        ORDER BY journal.height DESC LIMIT 1), final.height) AS height
     ) booked
     CROSS JOIN LATERAL (
-      -- The lowest block above it of what was booked later, or is still to be booked.
+      -- The lowest block of what was booked later, or is still to be booked. What a closed period had counted is an
+      -- adjustment already.
       SELECT min(later.height) - 1 AS height
       FROM (
-        SELECT min(journal.height) AS height FROM ledger_journals journal
-        WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network
-          AND journal.height BETWEEN booked.height - ${NEAR} AND booked.height
-          AND ${movesCoins(sql, sql`entry.recorded_at >= ${before}`)}
+        (SELECT journal.height FROM ledger_journals journal
+         WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network
+           AND journal.height <= booked.height
+           AND journal.height > coalesce((
+             SELECT (heights ->> enabled.network)::bigint FROM ledger_fences WHERE merchant_id = ${merchantId}), -1)
+           AND journal.recorded_at >= ${before}::timestamptz - ${LONGEST_POSTING}::interval
+           AND ${movesCoins(sql, sql`entry.recorded_at >= ${before}`)}
+         ORDER BY journal.height LIMIT 1)
         UNION ALL
         SELECT min(deposit.block_number) FROM deposits deposit
         WHERE deposit.merchant_id = ${merchantId} AND deposit.network = enabled.network AND deposit.status = 'unconfirmed'

@@ -83,6 +83,18 @@ test('leaves the block where it is for bookings that concern no address, and for
   expect(await proven()).toBe(final)
 })
 
+test('finds what was booked however many blocks early or late', async () => {
+  const { sql } = api.database
+  const deposit = { 'chain:a1': 7n, 'available:ann': -7n }
+  await books.post('deposit.confirmed', deposit, { height: final - 500, at: minutes(30) })
+  expect(await proven()).toBe(final - 501)
+  // What a closed month had counted is an adjustment, and moves nothing.
+  await sql`
+    INSERT INTO ledger_fences (merchant_id, closed_until, heights)
+    VALUES (${books.merchantId}, ${minutes(-1_000)}, ${sql.json({ bitcoin: final - 500 })})`
+  expect(await proven()).toBe(final)
+})
+
 test('takes the time of the entries, which a posting gets when it has locked its accounts', async () => {
   const { sql } = api.database
   const settled = await books.post(
