@@ -9,6 +9,7 @@ import type { PeriodCloseRow } from '../../controls/changes/control-change-row.j
 import { readDecimals } from '../../networks/read-decimals.js'
 import type { RunBlock } from '../reconciliation/run-row.js'
 import { findPeriod } from './find-window.js'
+import { noteLate } from './note-late.js'
 import { lockPeriods, type StoredLine } from './period-row.js'
 import { isGreen, readChecklist } from './read-checklist.js'
 import { readStatement, type StatementUnits } from './read-statement.js'
@@ -71,6 +72,7 @@ export async function closePeriod(
       closed_at = clock_timestamp(), updated_at = clock_timestamp()
     WHERE merchant_id = ${merchantId} AND period = ${period}`
   await setFence(tx, merchantId)
+  await noteLate(tx, merchantId)
   await appendAudit(tx, {
     merchantId,
     actor,

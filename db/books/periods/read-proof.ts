@@ -5,14 +5,11 @@ import type { Networks } from '../../../domain/chain/network.js'
 import type { Queryable } from '../../connect.js'
 import { movesCoins } from '../ledger/moves-coins.js'
 
-/** Longest wait of a posting for its accounts, after which its entries get their time. Its journal has an earlier one. */
-const LONGEST_POSTING = '1 hour'
-
 /**
  * Returns a block for each enabled network that has been scanned: the one that was final at the instant,
- * moved to where the bookings of the merchant were then: up to what was booked early, and below each deposit and payout
- * that is in a block and was not booked, however late it was. A network whose scan began later has
- * the first block that is known.
+ * moved to where the bookings of the merchant were then: up to what was booked early, and below each deposit and
+ * payout that is in a block and was not booked, however late it was. A network whose scan began later has the
+ * first block that is known.
  *
  * @param before - Instant, not included.
  * @param running - Whether the newest block was seen by then, so that no block has to be searched by its time.
@@ -26,6 +23,7 @@ export async function readProof(
 ): Promise<ProofBlock[]> {
   const names = [...networks.keys()].sort()
   const depths = names.map((name) => String((networks.get(name)?.confirmations ?? 1) - 1))
+  const instant = sql`${before}::timestamptz`
   const rows = await sql<{ network: string; height: bigint; hash: string }[]>`
     SELECT enabled.network, block.height, block.hash
     FROM unnest(${names}::text[], ${depths}::bigint[]) AS enabled (network, depth)
@@ -44,8 +42,7 @@ export async function readProof(
       SELECT coalesce((
         SELECT journal.height FROM ledger_journals journal
         WHERE journal.merchant_id = ${merchantId} AND journal.network = enabled.network
-          AND journal.height > final.height AND journal.recorded_at < ${before}
-          AND ${movesCoins(sql, sql`entry.recorded_at < ${before}`)}
+          AND journal.height > final.height AND ${movesCoins(sql, 'before', instant)} AND ${stands(sql)}
         ORDER BY journal.height DESC LIMIT 1), final.height) AS height
     ) booked
     CROSS JOIN LATERAL (
@@ -58,8 +55,7 @@ export async function readProof(
            AND journal.height <= booked.height
            AND journal.height > coalesce((
              SELECT (heights ->> enabled.network)::bigint FROM ledger_fences WHERE merchant_id = ${merchantId}), -1)
-           AND journal.recorded_at >= ${before}::timestamptz - ${LONGEST_POSTING}::interval
-           AND ${movesCoins(sql, sql`entry.recorded_at >= ${before}`)}
+           AND ${movesCoins(sql, 'since', instant)} AND ${stands(sql)}
          ORDER BY journal.height LIMIT 1)
         UNION ALL
         SELECT min(deposit.block_number) FROM deposits deposit
@@ -91,4 +87,10 @@ export async function readProof(
     block_number: Number(height),
     block_hash: hash,
   }))
+}
+
+/** Condition on `journal`. One that was reversed, and its reversal, change nothing together. */
+function stands(sql: Queryable) {
+  return sql`
+    journal.reverses IS NULL AND NOT EXISTS (SELECT FROM ledger_journals undo WHERE undo.reverses = journal.id)`
 }

@@ -14,6 +14,7 @@ import { startReconciliation } from '../reconciliation/start-reconciliation.js'
 import { allowLong } from './allow-long.js'
 import { findPendingChange } from './find-period-change.js'
 import { type FoundPeriod, findPeriod } from './find-window.js'
+import { noteLate } from './note-late.js'
 import { lockPeriods } from './period-row.js'
 import { isGreen, readChecklist } from './read-checklist.js'
 import { readProof } from './read-proof.js'
@@ -76,6 +77,8 @@ export async function requestClose(
   const checklist = await readChecklist(tx, merchantId, window, found.followsClosed)
   requireGreen(period, checklist)
 
+  // The period before has a statement by now, and what ran beside its close has ended: this period's will be whole.
+  await noteLate(tx, merchantId)
   const trialBalance = await readTrialBalance(tx, networks, merchantId, window.to)
   const proof = await readProof(tx, networks, merchantId, window.to, running)
   const id = newId('pcl')
