@@ -61,7 +61,9 @@ export interface ApiVariables {
   rateLimitPerMinute: number
   /** Body as sent. Empty if there is none. */
   rawBody: Uint8Array
-  /** SHA-256 of the body in hex where it is an upload. Absent where `rawBody` has the body. */
+  /** Format of an upload. Absent where the body is none. */
+  uploadFormat: Upload['format'] | undefined
+  /** SHA-256 of an upload in hex, announced or, once it was read, its own. Absent where `rawBody` has the body. */
   bodySha256: string | undefined
   /** File that was uploaded. Absent on routes without uploads. */
   upload: Upload | undefined

@@ -15,13 +15,14 @@ import { createRouteFacts } from './http/route-facts.js'
 import { createMetrics, type Metrics } from './metrics/metrics.js'
 import { admitOnce } from './middleware/admit-once.js'
 import { allowIp } from './middleware/allow-ip.js'
+import { announceUpload } from './middleware/announce-upload.js'
 import { authenticate, identify } from './middleware/authenticate.js'
 import { createAddressGuard } from './middleware/guard-addresses.js'
 import { knownRoute, nothingHere, unknownRoute } from './middleware/known-route.js'
 import { jsonBody, readBody } from './middleware/read-body.js'
 import { refuseQuery } from './middleware/refuse-query.js'
 import { requestContext } from './middleware/request-context.js'
-import { spoolUpload } from './middleware/spool-upload.js'
+import { spoolProvenUpload, spoolUnprovenUpload } from './middleware/spool-upload.js'
 import { registerDocumentationRoutes } from './operations/documentation.js'
 import { registerOperationRoutes } from './operations/operations.js'
 import { registerSharedAssets } from './pages/assets.js'
@@ -66,11 +67,14 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   })
   app.use(path, identify({ keys, guard }))
   const factsOf = createRouteFacts(app)
-  app.use(path, spoolUpload({ factsOf, limit: environment.KEYTURN_UPLOAD_LIMIT }))
+  const limit = environment.KEYTURN_UPLOAD_LIMIT
+  app.use(path, announceUpload(factsOf))
+  app.use(path, spoolUnprovenUpload({ limit, trustedProxies: environment.KEYTURN_TRUSTED_PROXIES }))
   app.use(path, readBody(environment.KEYTURN_BODY_LIMIT))
   app.use(path, authenticate({ windowMs, guard }))
   app.use(path, admitOnce({ claim: createNonceClaims(sql), windowMs }))
   app.use(path, allowIp(environment.KEYTURN_TRUSTED_PROXIES))
+  app.use(path, spoolProvenUpload({ limit }))
   app.use(path, refuseQuery(factsOf))
   app.use(path, jsonBody(factsOf))
 

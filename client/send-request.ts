@@ -90,7 +90,13 @@ function sendOnce(
   return (options.fetch ?? fetch)(url.href, {
     method: request.method,
     headers: {
-      ...signRequest({ ...options, method: request.method, path: url.pathname + url.search, body }),
+      ...signRequest({
+        ...options,
+        method: request.method,
+        path: url.pathname + url.search,
+        body,
+        announced: file !== undefined,
+      }),
       ...(content === undefined ? {} : { 'Content-Type': file?.type ?? 'application/json' }),
       ...(idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey }),
     },

@@ -1,7 +1,7 @@
 /** Signs a request of a merchant with HMAC-SHA256. */
 
-import { createHmac, randomUUID } from 'node:crypto'
-import { requestMessage } from '../domain/signing/request-signature.js'
+import { createHash, createHmac, randomUUID } from 'node:crypto'
+import { hashedRequestMessage } from '../domain/signing/request-signature.js'
 
 /** A request, and the API key that signs it. */
 export interface RequestToSign {
@@ -12,23 +12,24 @@ export interface RequestToSign {
   /** Path with query, exactly as it will be sent. */
   readonly path: string
   readonly body: Uint8Array
+  /** Whether the hash of the body is announced, so that the platform verifies the signature before it reads it. */
+  readonly announced?: boolean
 }
 
-/** Returns the four headers, with a new nonce and the current time. Each attempt needs its own. */
+/** Returns the headers of authentication, with a new nonce and the current time. Each attempt needs its own. */
 export function signRequest(request: RequestToSign): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1_000))
   const nonce = randomUUID()
-  const message = requestMessage({
-    timestamp,
-    nonce,
-    method: request.method,
-    path: request.path,
-    body: request.body,
-  })
+  const bodySha256 = createHash('sha256').update(request.body).digest('hex')
+  const message = hashedRequestMessage(
+    { timestamp, nonce, method: request.method, path: request.path },
+    bodySha256,
+  )
   return {
     'X-Api-Key': request.apiKey,
     'X-Timestamp': timestamp,
     'X-Nonce': nonce,
     'X-Signature': createHmac('sha256', request.apiSecret).update(message).digest('hex'),
+    ...(request.announced ? { 'X-Content-Sha256': bodySha256 } : {}),
   }
 }

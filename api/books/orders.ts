@@ -72,7 +72,7 @@ const upload = createRoute({
   path: '/reconciliation/orders',
   summary: 'Upload orders as CSV or NDJSON, to compare the books with them',
   description:
-    'Columns: `order_id`, `network`, `coin`, `amount`, `state` (a gate of the mapping), `at`, and optionally `payment_id` and `user_reference`. The same `order_id` and `payment_id` replaces an earlier line; twice in one file is rejected. All other lines of a file are stored, or none when the answer is an error.',
+    'Columns: `order_id`, `network`, `coin`, `amount`, `state` (a gate of the mapping), `at`, and optionally `payment_id` and `user_reference`. The same `order_id` and `payment_id` replaces an earlier line; twice in one file is rejected. All other lines of a file are stored, or none when the answer is an error. Announce the SHA-256 of the file in `X-Content-Sha256`, so that its signature is verified before it is read.',
   tags,
   request: { body: { required: true, content: { 'text/csv': file, 'application/x-ndjson': file } } },
   responses: { 201: answer(OrderUpload, 'Stored') },

@@ -18,8 +18,9 @@ const JSON_TYPE = /^application\/json\s*(;|$)/i
 export function readBody(limit: number): MiddlewareHandler<ApiEnv> {
   return async function readBody(c, next) {
     c.set('sentPath', sentPath(c))
-    // An upload is on the disk, and its stream is read.
-    const bodyless = c.req.method === 'GET' || c.req.method === 'HEAD' || c.get('upload') !== undefined
+    // An upload is on the disk, or comes there once its announced hash has been verified.
+    const uploads = c.get('bodySha256') !== undefined
+    const bodyless = c.req.method === 'GET' || c.req.method === 'HEAD' || uploads
     c.set('rawBody', bodyless ? EMPTY : await read(c, limit))
     await next()
   }

@@ -7,22 +7,21 @@ import { join } from 'node:path'
 import type { Context, MiddlewareHandler } from 'hono'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
-import type { createRouteFacts } from '../http/route-facts.js'
+import { parseRanges } from './allow-ip.js'
+import { senderOf } from './guard-addresses.js'
+import { createUploadSlots, type UploadGroup } from './upload-slots.js'
 
-/** Format of an upload, by its media type. */
-const FORMATS = [
-  ['csv', /^text\/csv\s*(;|$)/i],
-  ['ndjson', /^application\/x-ndjson\s*(;|$)/i],
-] as const
-
-/** Uploads of one API key that a process takes at a time, because each needs room on its disk. */
-const AT_ONCE = 2
-/** Uploads of all API keys that a process takes at a time. */
-const ALL_AT_ONCE = 16
+/** Proven uploads of one API key, of one merchant and in all that a process takes at a time: each needs its disk. */
+const OF_KEY = 2
+const OF_MERCHANT = 4
+const PROVEN = 16
+/** Uploads that are not proven yet: those that name one key from one address, of one address, and in all. */
+const OF_KEY_AND_ADDRESS = 2
+const OF_ADDRESS = 4
+const UNPROVEN = 8
 const RETRY_SECONDS = 5
 
 export interface SpoolOptions {
-  readonly factsOf: ReturnType<typeof createRouteFacts>
   /** Most bytes of an upload. */
   readonly limit: number
   /** Directory for the files. Default: that of the system. */
@@ -30,47 +29,72 @@ export interface SpoolOptions {
 }
 
 /**
- * Takes the body of a route that accepts uploads to a file that has no name, so that the system frees its room at the
- * end of the request, and also when the process dies. Another media type is left to `readBody`, and `jsonBody` refuses
- * it after authentication.
+ * Takes uploads whose signature was verified over the hash that they announced, after authentication. Their slots are
+ * out of reach for a sender who knows no secret.
  */
-export function spoolUpload({
-  factsOf,
-  limit,
-  directory = tmpdir(),
-}: SpoolOptions): MiddlewareHandler<ApiEnv> {
-  const uploads = new Map<string, number>()
-  let all = 0
-  return async function spoolUpload(c, next) {
-    const format = factsOf(c)?.upload === true ? formatOf(c) : undefined
-    if (format === undefined) return next()
-    const { id } = c.get('apiKey')
-    const others = uploads.get(id) ?? 0
-    if (others >= AT_ONCE) throw tooMany(`${AT_ONCE} uploads of this key are under way`, AT_ONCE)
-    if (all >= ALL_AT_ONCE) throw tooMany(`${ALL_AT_ONCE} uploads are under way`, ALL_AT_ONCE)
-    uploads.set(id, others + 1)
-    all++
-    let file: FileHandle | undefined
-    try {
-      if (Number(c.req.header('content-length') ?? 0) > limit) throw tooLarge(limit)
-      file = await openUnnamed(directory)
-      const { sha256, bytes } = await write(c, file, limit)
-      c.set('bodySha256', sha256)
-      c.set('upload', { file, bytes, format })
-      await next()
-    } finally {
-      all--
-      const left = (uploads.get(id) ?? 1) - 1
-      if (left === 0) uploads.delete(id)
-      else uploads.set(id, left)
-      await file?.close()
-    }
+export function spoolProvenUpload(options: SpoolOptions): MiddlewareHandler<ApiEnv> {
+  const slots = createUploadSlots(PROVEN)
+  return async function spoolProvenUpload(c, next) {
+    const announced = c.get('bodySha256')
+    if (announced === undefined || c.get('upload') !== undefined) return next()
+    const give = slots.take([
+      { id: `key ${c.get('apiKeyId')}`, most: OF_KEY, of: 'of this key' },
+      { id: `merchant ${c.get('merchantId')}`, most: OF_MERCHANT, of: 'of this merchant' },
+    ])
+    await spool(c, next, options, give, announced)
   }
 }
 
-function formatOf(c: Context<ApiEnv>) {
-  const type = c.req.header('content-type') ?? ''
-  return FORMATS.find(([, pattern]) => pattern.test(type))?.[0]
+/**
+ * Takes uploads that announce no hash. Their whole body is read before the signature can be verified, so they have few
+ * slots of their own, counted by address: a stranger who names a merchant's key holds up only its own address.
+ */
+export function spoolUnprovenUpload(
+  options: SpoolOptions & { readonly trustedProxies: readonly string[] },
+): MiddlewareHandler<ApiEnv> {
+  const slots = createUploadSlots(UNPROVEN)
+  const proxies = parseRanges(options.trustedProxies)
+  return async function spoolUnprovenUpload(c, next) {
+    if (c.get('uploadFormat') === undefined || c.get('bodySha256') !== undefined) return next()
+    const address = senderOf(c, proxies)
+    const groups: UploadGroup[] = [
+      {
+        id: `key ${address} ${c.get('apiKey').id}`,
+        most: OF_KEY_AND_ADDRESS,
+        of: 'of this key from this address',
+      },
+      { id: `address ${address}`, most: OF_ADDRESS, of: 'from this address' },
+    ]
+    await spool(c, next, options, slots.take(groups), null)
+  }
+}
+
+/**
+ * Takes the body to a file that has no name, so that the system frees its room at the end of the request, and also when
+ * the process dies.
+ */
+async function spool(
+  c: Context<ApiEnv>,
+  next: () => Promise<void>,
+  { limit, directory = tmpdir() }: SpoolOptions,
+  give: () => void,
+  announced: string | null,
+): Promise<void> {
+  const format = c.get('uploadFormat')
+  let file: FileHandle | undefined
+  try {
+    if (format === undefined) throw new Error('The upload has no format')
+    if (Number(c.req.header('content-length') ?? 0) > limit) throw tooLarge(limit)
+    file = await openUnnamed(directory)
+    const { sha256, bytes } = await write(c, file, limit)
+    if (announced !== null && sha256 !== announced) throw anotherBody()
+    c.set('bodySha256', sha256)
+    c.set('upload', { file, bytes, format })
+    await next()
+  } finally {
+    give()
+    await file?.close()
+  }
 }
 
 /** Opens a new file and removes its name. */
@@ -114,11 +138,11 @@ function tooLarge(limit: number): KeyturnError {
   })
 }
 
-function tooMany(reason: string, most: number): KeyturnError {
-  return new KeyturnError('RATE_LIMITED', `${reason}. Send it when one has ended`, {
-    retryable: true,
-    details: { limit: most, retry_after: RETRY_SECONDS },
-  })
+function anotherBody(): KeyturnError {
+  return new KeyturnError(
+    'INVALID_SIGNATURE',
+    'The body is not the one whose SHA-256 was announced in X-Content-Sha256 and signed',
+  )
 }
 
 function noRoom(cause: unknown): KeyturnError {

@@ -1,12 +1,14 @@
 /** The lifecycle mapping, uploads of orders, and the comparison of payments with orders. */
 
+import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ApiEnv } from '../../../api/context.js'
-import { spoolUpload } from '../../../api/middleware/spool-upload.js'
+import { announceUpload } from '../../../api/middleware/announce-upload.js'
+import { spoolProvenUpload } from '../../../api/middleware/spool-upload.js'
 import { PAGE } from '../../../db/books/reconciliation/checks/check.js'
 import { orders } from '../../../db/books/reconciliation/checks/orders.js'
 import { Findings } from '../../../domain/books/difference.js'
@@ -170,38 +172,124 @@ describe('an upload of orders', () => {
 
   test('keeps no file under a name, and takes a limited number at a time', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'keyturn-test-'))
-    const keys = ['a', 'a', 'a', ...'bcdefghi'.split('').flatMap((each) => [each, each])]
     const app = new Hono<ApiEnv>()
     let go = () => {}
     const held = new Promise<void>((resolve) => {
       go = resolve
     })
-    const factsOf = () => ({ upload: true }) as never
     app.onError((error, c) => c.text(error.message, 500))
     app.use((c, next) => {
-      c.set('apiKey', { id: c.req.header('x-key') } as never)
+      c.set('apiKeyId', c.req.header('x-key') ?? '')
+      c.set('merchantId', c.req.header('x-merchant') ?? '')
       return next()
     })
-    app.use(spoolUpload({ factsOf, limit: 100, directory }))
+    app.use(announceUpload(() => ({ upload: true }) as never))
+    app.use(spoolProvenUpload({ limit: 100, directory }))
     app.post('/', async (c) => {
       await held
-      const upload = c.get('upload')
-      const read = await upload?.file.read({ buffer: Buffer.alloc(100), position: 0 })
-      return c.text(`${upload?.bytes} ${read?.buffer.toString('utf8', 0, read.bytesRead)}`)
+      const given = c.get('upload')
+      const read = await given?.file.read({ buffer: Buffer.alloc(100), position: 0 })
+      return c.text(`${given?.bytes} ${read?.buffer.toString('utf8', 0, read.bytesRead)}`)
     })
-    const answers = keys.map(async (id) => {
-      const headers = { 'Content-Type': 'text/csv', 'x-key': id }
-      const answer = await app.request('/', { method: 'POST', body: 'text', headers })
-      return answer.text()
-    })
+    const send = async (by: string, owner: string) => {
+      const headers = {
+        'Content-Type': 'text/csv',
+        'X-Content-Sha256': createHash('sha256').update('text').digest('hex'),
+        'x-key': by,
+        'x-merchant': owner,
+      }
+      return (await app.request('/', { method: 'POST', body: 'text', headers })).text()
+    }
+    const answers = [
+      ...['a', 'a', 'a', 'b', 'b', 'c'].map((by) => send(by, 'one')),
+      ...'defghij'.split('').flatMap((by) => [send(by, by), send(by, by)]),
+    ]
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect(await readdir(directory)).toEqual([])
     go()
     const texts = await Promise.all(answers)
     expect(texts.filter((text) => text.includes('2 uploads of this key'))).toHaveLength(1)
+    expect(texts.filter((text) => text.includes('4 uploads of this merchant'))).toHaveLength(1)
     expect(texts.filter((text) => text.includes('16 uploads are'))).toHaveLength(2)
     expect(texts.filter((text) => text === '4 text')).toHaveLength(16)
     await rm(directory, { recursive: true })
+  })
+
+  describe('while a stranger who knows the id of the key sends uploads without an end', () => {
+    const endings: (() => void)[] = []
+    const hold = (ip: string) => {
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(Buffer.from(HEAD))
+          endings.push(() => controller.close())
+        },
+      })
+      const headers = {
+        'Content-Type': 'text/csv',
+        'X-Api-Key': key.id,
+        'X-Timestamp': String(Math.floor(Date.now() / 1_000)),
+        'X-Nonce': 'stranger',
+        'X-Signature': '0'.repeat(64),
+      }
+      return stage.api.app.request(
+        'http://api.test/api/v1/reconciliation/orders',
+        { method: 'POST', headers, body, duplex: 'half' } as RequestInit,
+        { incoming: { url: '/api/v1/reconciliation/orders', socket: { remoteAddress: ip } } },
+      )
+    }
+    /** Sends uploads that hold what they get. @returns The statuses of all, once they may end. */
+    const strangers = async (ips: readonly string[]) => {
+      const answers = ips.map(hold)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      return async () => {
+        for (const end of endings.splice(0)) end()
+        return (await Promise.all(answers)).map(({ status }) => status)
+      }
+    }
+    const announced = (body: string) => ({
+      'X-Content-Sha256': createHash('sha256').update(body).digest('hex'),
+    })
+
+    test('takes the merchant’s upload that announces its hash, however many addresses they have', async () => {
+      const end = await strangers(Array.from({ length: 40 }, (_, at) => `203.0.113.${at}`))
+      const body = csv(line('o-1'))
+      expect((await upload(body)).status).toBe(429)
+      expect((await upload(body, 'text/csv', announced(body))).status).toBe(201)
+      const statuses = await end()
+      expect(statuses.filter((status) => status === 401)).toHaveLength(8)
+      expect(statuses.filter((status) => status === 429)).toHaveLength(32)
+    })
+
+    test('takes the merchant’s upload without a hash from another address', async () => {
+      const end = await strangers(Array.from({ length: 10 }, () => '203.0.113.7'))
+      expect((await upload(csv(line('o-1')))).status).toBe(201)
+      expect((await end()).filter((status) => status === 401)).toHaveLength(2)
+    })
+  })
+
+  test('refuses another body than the one whose hash was announced, and a hash of another form', async () => {
+    const [signed, sent] = [csv(line('o-1')), csv(line('o-2'))]
+    const send = (hash: string) =>
+      stage.api.call({
+        method: 'POST',
+        path: '/api/v1/reconciliation/orders',
+        key,
+        body: sent,
+        signedBody: signed,
+        headers: { 'Content-Type': 'text/csv', 'X-Content-Sha256': hash },
+      })
+    const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+    for (const hash of [sha256(signed), sha256(sent)]) {
+      expect(await send(hash)).toMatchObject({
+        status: 401,
+        json: { error: { code: 'INVALID_SIGNATURE' } },
+      })
+    }
+    expect(await send('no hash')).toMatchObject({
+      status: 400,
+      json: { error: { code: 'VALIDATION_FAILED' } },
+    })
+    expect(await stored()).toEqual([])
   })
 
   test('answers a repeated upload with the first answer', async () => {
