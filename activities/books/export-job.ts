@@ -163,7 +163,9 @@ async function readBound(sql: Sql, job: ExportJobRow, signal: AbortSignal) {
   }
   const lastSequence = await newestSequence(sql, job.merchant_id, job.dataset)
   const settled =
-    job.dataset === 'ledger' ? await settleTime(sql, SETTLE_MS, () => signal.throwIfAborted()) : null
+    job.dataset === 'ledger'
+      ? await settleTime(sql, job.merchant_id, SETTLE_MS, () => signal.throwIfAborted())
+      : null
   if (settled?.settled === false) throw new Error('A transaction has been open for too long')
   const bound = { asOf: settled?.asOf ?? null, lastSequence }
   await boundExport(sql, job, bound)

@@ -69,7 +69,8 @@ export function createExportStreams({
         const read = async (): Promise<void> => {
           const asOf =
             request.dataset === 'ledger'
-              ? (await settleTime(sql, SETTLE_MS, () => ending.signal.throwIfAborted())).asOf
+              ? (await settleTime(sql, request.merchantId, SETTLE_MS, () => ending.signal.throwIfAborted()))
+                  .asOf
               : null
           await readExport(sql, networks, request, {
             selection: { after: 0n, asOf, lastSequence: null },

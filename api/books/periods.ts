@@ -114,7 +114,7 @@ export function registerPeriodRoutes(app: ApiApp, dependencies: ApiDependencies)
   app.openapi(close, async (c) => {
     await requireFinance(c, sql)
     const { period } = c.req.valid('json')
-    const { asOf, settled } = await settleTime(sql, SETTLE_MS)
+    const { asOf, settled } = await settleTime(sql, c.get('merchantId'), SETTLE_MS)
     if (!settled) {
       throw new KeyturnError(
         'DEPENDENCY_UNAVAILABLE',

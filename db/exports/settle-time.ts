@@ -1,4 +1,4 @@
-/** Takes the time up to which the ledger is final. */
+/** Takes the time up to which the ledger of a merchant is final. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sql } from '../connect.js'
@@ -8,40 +8,45 @@ const POLL_MS = 20
 export interface SettledTime {
   /** Time with microseconds, as PostgreSQL writes it. */
   readonly asOf: string
-  /** Whether every transaction that was open at that time has ended. */
+  /** Whether every transaction that was posting for the merchant at that time has ended. */
   readonly settled: boolean
 }
 
 /**
- * Returns the present time once every transaction has ended that was writing at that time. A posting locks its
- * accounts before it takes its time. So from then on no entry with an earlier time can appear.
+ * Returns the present time once every transaction has ended that was posting for the merchant at that time. A posting
+ * takes its mark (`posting_mark` of the database) before it takes its time. So from then on no entry with an earlier
+ * time can appear. Other merchants' transactions, and those that only read, delay nothing.
  *
  * @param waitMs - Longest wait. After it the time is returned although a transaction is still open.
  * @param waiting - Called before each further check. It may throw to give up.
  */
 export async function settleTime(
   sql: Sql,
+  merchantId: string,
   waitMs: number,
   waiting: () => void = () => {},
 ): Promise<SettledTime> {
   const [clock] = await sql<{ as_of: string }[]>`SELECT clock_timestamp()::text AS as_of`
-  // An id of its own, taken after the time, is above those of all transactions that were writing at that time.
-  // The end of a snapshot is not: it may leave out the newest one that is still open.
-  const [begin] = await sql<{ id: bigint }[]>`SELECT pg_current_xact_id()::text::bigint AS id`
-  if (!clock || !begin) throw new Error('PostgreSQL returned no time')
+  if (!clock) throw new Error('PostgreSQL returned no time')
   const deadline = Date.now() + waitMs
-  while ((await oldestOpen(sql)) < begin.id) {
+  let open = await postingFor(sql, merchantId)
+  while (open.length > 0) {
     if (Date.now() >= deadline) return { asOf: clock.as_of, settled: false }
     await sleep(POLL_MS)
     waiting()
+    // Those that began to post since then have a later time, so there is always an end to wait for.
+    const now = new Set(await postingFor(sql, merchantId))
+    open = open.filter((transaction) => now.has(transaction))
   }
   return { asOf: clock.as_of, settled: true }
 }
 
-/** Returns the id below which every transaction has ended. */
-async function oldestOpen(sql: Sql): Promise<bigint> {
-  const [row] = await sql<{ id: bigint }[]>`
-    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS id`
-  if (!row) throw new Error('PostgreSQL returned no snapshot')
-  return row.id
+/** Returns the transactions that hold the mark of a merchant. */
+async function postingFor(sql: Sql, merchantId: string): Promise<string[]> {
+  const rows = await sql<{ transaction: string }[]>`
+    SELECT virtualtransaction AS transaction FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = 192
+      AND objid = posting_mark(${merchantId})::oid
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+  return rows.map(({ transaction }) => transaction)
 }

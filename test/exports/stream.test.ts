@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createExportStreams } from '../../api/books/export-streams.js'
 import { listen } from '../../api/http/listen.js'
 import { postJournal } from '../../db/books/ledger/post-journal.js'
+import type { Transaction } from '../../db/connect.js'
 import { readExport } from '../../db/exports/read-export.js'
 import { settleTime } from '../../db/exports/settle-time.js'
 import { EXPORT_DATASETS } from '../../domain/books/export-dataset.js'
@@ -569,24 +570,74 @@ test('leaves other merchants room while a few take all the streams that they may
   expect(parseCsv(await new Response(await open(others[6] ?? '')).text())).toHaveLength(1)
 })
 
+/** Begins a transaction that posts for a merchant. @returns The function that commits it. */
+async function beginPosting(merchantId: string, key: string, owner = 'open'): Promise<() => Promise<void>> {
+  const posting = await stage.api.database.sql.reserve()
+  await posting`BEGIN`
+  const entry = { network: 'bitcoin', coin: 'btc' } as const
+  await postJournal(posting as unknown as Transaction, {
+    merchantId,
+    idempotencyKey: key,
+    type: 'test',
+    reference: key,
+    entries: [
+      { ...entry, kind: 'chain', owner: `addr_${owner}`, amount: 5n },
+      { ...entry, kind: 'available', owner, amount: -5n },
+    ],
+  })
+  return async () => {
+    await posting`COMMIT`
+    posting.release()
+  }
+}
+
 test('waits for a posting that begins after the time of the ledger was taken', async () => {
-  const { sql } = stage.api.database
-  const posting = await sql.reserve()
+  const { database, merchantId } = stage.api
+  const { sql } = database
   let statements = 0
-  /** Begins a transaction that writes, right after the first statement. */
+  let commit = async () => {}
+  /** Begins a transaction that posts, right after the first statement. */
   const watched = new Proxy(sql, {
     apply: async (target, self, given) => {
       const rows = await Reflect.apply(target, self, given)
       statements += 1
-      if (statements === 1) {
-        await posting`BEGIN`
-        await posting`SELECT pg_current_xact_id()`
-      }
+      if (statements === 1) commit = await beginPosting(merchantId, 'begun after the time')
       return rows
     },
   })
-  expect(await settleTime(watched, 100)).toMatchObject({ settled: false })
-  await posting`COMMIT`
-  posting.release()
-  expect(await settleTime(sql, 1_000)).toMatchObject({ settled: true })
+  expect(await settleTime(watched, merchantId, 100)).toMatchObject({ settled: false })
+  await commit()
+  expect(await settleTime(sql, merchantId, 1_000)).toMatchObject({ settled: true })
+})
+
+test('takes a time above those of the postings that it waited for, and waits for no later one', async () => {
+  const { database, merchantId } = stage.api
+  const { sql } = database
+  const commit = await beginPosting(merchantId, 'open before')
+  const settling = settleTime(sql, merchantId, 10_000)
+  await sleep(200)
+  const later = await beginPosting(merchantId, 'open later', 'later')
+  await commit()
+  const { asOf, settled } = await settling
+  expect(settled).toBe(true)
+  const [row] = await sql<{ before: boolean }[]>`
+    SELECT max(entry.recorded_at) < ${asOf}::text::timestamptz AS before
+    FROM ledger_entries entry JOIN ledger_journals journal ON journal.id = entry.journal_id
+    WHERE journal.reference = 'open before'`
+  expect(row?.before).toBe(true)
+  await later()
+})
+
+test('does not wait for a long transaction of another merchant, nor for one that posts nothing', async () => {
+  const { sql } = stage.api.database
+  const commit = await beginPosting(await stage.api.newMerchant(), 'long')
+  const writing = await sql.reserve()
+  await writing`BEGIN`
+  await writing`SELECT pg_current_xact_id()`
+  const begun = Date.now()
+  expect(await settleTime(sql, stage.api.merchantId, 10_000)).toMatchObject({ settled: true })
+  expect(Date.now() - begun).toBeLessThan(5_000)
+  await writing`ROLLBACK`
+  writing.release()
+  await commit()
 })
