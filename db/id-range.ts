@@ -17,6 +17,11 @@ export function idTo(prefix: IdPrefix, time: Date): string {
   return `${prefix}_${hexOf(time.getTime() + SKEW_MS)}`
 }
 
+/** Returns how the part of an id after its prefix begins whose time is `time`, with no allowance for clocks. */
+export function idTime(time: Date): string {
+  return hexOf(time.getTime())
+}
+
 function hexOf(time: number): string {
   return Math.min(LATEST, Math.max(0, time)).toString(16).padStart(12, '0')
 }

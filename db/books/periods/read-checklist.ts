@@ -4,11 +4,25 @@ import type { PendingQuery, Row } from 'postgres'
 import type { Window } from '../../../domain/books/period.js'
 import type { ChecklistItem } from '../../../domain/books/period-books.js'
 import type { Queryable } from '../../connect.js'
+import { idTime } from '../../id-range.js'
 
 /** Names of one item that `examples` shows. */
 const EXAMPLES = 5
 /** Time that a timer may be late before what it should have ended counts against the period. */
 const LATE = '5 minutes'
+
+/** Types of what differs whose ids begin with the time at which they were made. */
+const DATED = [
+  'deposit',
+  'payment',
+  'payout',
+  'withdrawal',
+  'movement',
+  'batch',
+  'transfer',
+  'event',
+  'delivery',
+]
 
 interface Found {
   readonly found: bigint
@@ -16,18 +30,20 @@ interface Found {
 }
 
 /**
- * Checks a period.
+ * Checks a period: what was wrong at its end and still is. What was put right since is right, and what went wrong since
+ * belongs to a later period.
  *
  * - `earlier_periods`: the month before is closed.
  * - `open_payments`: no payment of the window is open beyond its time.
  * - `ended_payments`: no deposit of a payment that expired or was cancelled is in a block and waits for confirmations,
- *   and no exception of such a payment stands. A transaction in no block does not count: it may never be mined, and
+ *   and no exception of such a payment stands, of what was seen by the end. A transaction in no block does not count: it may never be mined, and
  *   people cannot end it.
- * - `overdue_exceptions`: no exception stands beyond its due time.
+ * - `overdue_exceptions`: no exception that was raised by the end stands beyond its due time.
  * - `open_withdrawals`: no withdrawal of the window waits for approvals beyond its time.
  * - `clearing_accounts`: no account that only passes money on is out of balance: fees, and what is reserved.
  * - `reconciliation`: the run that the close asked for found nothing. Before that, neither did the newest run.
- *   Differences whose exception a person has resolved with the same values do not count.
+ *   Differences whose exception a person has resolved with the same values do not count, nor do those of what was
+ *   made since the end.
  * - `accepted_differences`: these. They are shown to those who approve the close, and never speak against it.
  *
  * @param runId - Run that the close asked for, if it did.
@@ -46,7 +62,7 @@ export async function readChecklist(
       sql`
       SELECT id FROM payments
       WHERE merchant_id = ${merchantId} AND created_at < ${to} AND status = 'pending'
-        AND expires_at < clock_timestamp() - ${LATE}::interval`,
+        AND expires_at < least(${to}::timestamptz, clock_timestamp() - ${LATE}::interval)`,
     ),
     find(
       sql,
@@ -54,10 +70,10 @@ export async function readChecklist(
       SELECT payment.id FROM payments payment
       JOIN (
         SELECT payment_id FROM deposits
-        WHERE merchant_id = ${merchantId} AND status = 'unconfirmed' AND payment_id IS NOT NULL
+        WHERE merchant_id = ${merchantId} AND status = 'unconfirmed' AND payment_id IS NOT NULL AND detected_at < ${to}
         UNION
         SELECT payment_id FROM exceptions
-        WHERE merchant_id = ${merchantId} AND status <> 'resolved' AND payment_id IS NOT NULL
+        WHERE merchant_id = ${merchantId} AND status <> 'resolved' AND payment_id IS NOT NULL AND created_at < ${to}
       ) waiting ON waiting.payment_id = payment.id
       WHERE payment.merchant_id = ${merchantId} AND payment.created_at < ${to}
         AND payment.status IN ('expired', 'cancelled')`,
@@ -66,22 +82,28 @@ export async function readChecklist(
       sql,
       sql`
       SELECT id FROM exceptions
-      WHERE merchant_id = ${merchantId} AND status <> 'resolved' AND due_at < clock_timestamp()`,
+      WHERE merchant_id = ${merchantId} AND status <> 'resolved' AND created_at < ${to}
+        AND due_at < clock_timestamp()`,
     ),
     find(
       sql,
       sql`
       SELECT id FROM payouts
       WHERE merchant_id = ${merchantId} AND kind = 'withdrawal' AND created_at < ${to} AND stage = 'pending_approval'
-        AND expires_at < clock_timestamp() - ${LATE}::interval`,
+        AND expires_at < least(${to}::timestamptz, clock_timestamp() - ${LATE}::interval)`,
     ),
     find(
       sql,
       sql`
-      SELECT network || ' ' || coin || ' ' || kind AS id FROM ledger_accounts
-      WHERE merchant_id = ${merchantId} AND (kind = 'network_fee' AND balance <> 0 OR kind = 'reserved' AND balance > 0)`,
+      SELECT network || ' ' || coin || ' ' || kind AS id FROM ledger_accounts account
+      WHERE merchant_id = ${merchantId} AND (kind = 'network_fee' AND balance <> 0 OR kind = 'reserved' AND balance > 0)
+        AND (updated_at < ${to} OR EXISTS (
+          SELECT FROM ledger_entries entry
+          WHERE entry.account_id = account.id
+            AND entry.account_version = version_before(account.id, account.version, ${to})
+            AND (kind = 'network_fee' AND balance_after <> 0 OR kind = 'reserved' AND balance_after > 0)))`,
     ),
-    readRun(sql, merchantId, runId),
+    readRun(sql, merchantId, runId, to),
     readAccepted(sql, merchantId, runId),
   ])
   return [
@@ -106,7 +128,7 @@ function item(name: string, { found, examples }: Found): ChecklistItem {
 }
 
 /** Counts the checks of a reconciliation that found something, and the run itself where it failed. */
-async function readRun(sql: Queryable, merchantId: string, runId: string | null): Promise<Found> {
+async function readRun(sql: Queryable, merchantId: string, runId: string | null, to: Date): Promise<Found> {
   const run = runOf(sql, merchantId, runId)
   return find(
     sql,
@@ -114,7 +136,8 @@ async function readRun(sql: Queryable, merchantId: string, runId: string | null)
       SELECT checked.name AS id FROM (${run}) run JOIN reconciliation_checks checked ON checked.run_id = run.id
       WHERE run.status <> 'clean' AND checked.differences > (
         SELECT count(*) FROM reconciliation_differences found
-        WHERE found.run_id = run.id AND found.check_name = checked.name AND ${isAccepted(sql, merchantId)})
+        WHERE found.run_id = run.id AND found.check_name = checked.name
+          AND (${isAccepted(sql, merchantId)} OR ${isLater(sql, merchantId, to)}))
       UNION ALL SELECT run.id FROM (${run}) run WHERE run.status NOT IN ('clean', 'differences')`,
   )
 }
@@ -137,6 +160,19 @@ function isAccepted(sql: Queryable, merchantId: string) {
     WHERE known.merchant_id = ${merchantId} AND known.cause = found.about ->> 'cause' AND known.status = 'resolved'
       AND known.cause_gone_at IS NULL AND known.expected IS NOT DISTINCT FROM found.data ->> 'expected'
       AND known.actual IS NOT DISTINCT FROM found.data ->> 'actual')`
+}
+
+/** Whether a difference concerns a journal, an order or an object with a dated id that was made since the end. */
+function isLater(sql: Queryable, merchantId: string, to: Date) {
+  const type = sql`found.data -> 'subject' ->> 'type'`
+  const id = sql`found.data -> 'subject' ->> 'id'`
+  return sql`found.due AND CASE
+    WHEN ${type} = 'journal' AND ${id} ~ '^[0-9]+$' THEN EXISTS (
+      SELECT FROM ledger_journals WHERE id = (${id})::bigint AND recorded_at >= ${to})
+    WHEN ${type} = 'order' THEN ${to} <= (
+      SELECT min(at) FROM merchant_orders WHERE merchant_id = ${merchantId} AND order_id = ${id})
+    WHEN ${type} = ANY (${DATED}) AND ${id} ~ '^[a-z]+_[0-9a-f]{32}$' THEN split_part(${id}, '_', 2) >= ${idTime(to)}
+    ELSE false END`
 }
 
 /** Selects the run that a close asked for, or else the newest one. */

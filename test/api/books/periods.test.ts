@@ -300,7 +300,7 @@ test('refuses a month whose checklist is red, and says what speaks against it', 
     INSERT INTO exceptions (id, merchant_id, kind, detail, cause, severity, reason, subject_type, subject_id, due_at, created_at,
                             updated_at)
     VALUES (${newId('exc')}, ${books.merchantId}, 'stuck', 'stuck', 'test', 'low', 'Test', 'payment', 'pay_1',
-            now() - interval '1 minute', now(), now())
+            now() - interval '1 minute', ${MIDDLE}, now())
     RETURNING id`
   const id = exception?.id ?? ''
   expect(red(await books.close(LAST))).toEqual([
@@ -312,14 +312,90 @@ test('refuses a month whose checklist is red, and says what speaks against it', 
   await books.post('test', { 'network_fee:': -5n, 'available:bob': 5n })
   expect((await books.close(LAST)).status).toBe(202)
   // What turns red while people decide refuses the close in the end.
-  await books.post('test', { 'network_fee:': 5n, 'available:bob': -5n })
+  await sql`UPDATE exceptions SET due_at = now() WHERE id = ${id}`
   expect(await books.approve(LAST)).toBe('superseded')
   const open = await read(LAST)
   expect(open).toMatchObject({ status: 'open', hash: null })
-  expect(open.checklist.filter(({ ok }) => !ok)).toMatchObject([{ name: 'clearing_accounts' }])
+  expect(open.checklist.filter(({ ok }) => !ok)).toMatchObject([{ name: 'overdue_exceptions' }])
   const [change] = await sql<{ cause: string }[]>`
     SELECT history -> -1 ->> 'cause' AS cause FROM control_changes WHERE merchant_id = ${books.merchantId}`
-  expect(change?.cause).toContain('clearing_accounts')
+  expect(change?.cause).toContain('overdue_exceptions')
+})
+
+test('wants what users have reserved to be no claim, and fees to be charged, at the end of the month and now', async () => {
+  const red = async () => (await read(LAST)).checklist.filter(({ ok }) => !ok)
+  for (const [account, kind] of [
+    ['reserved:bob', 'reserved'],
+    ['network_fee:', 'network_fee'],
+  ] as const) {
+    const wrong = { [account]: 5n, 'available:bob': -5n }
+    const right = { [account]: -5n, 'available:bob': 5n }
+    // Wrong since the end: that belongs to the month that runs.
+    await books.post('test', wrong)
+    expect(await red()).toEqual([])
+    await books.post('test', right)
+    await books.post('test', wrong, { at: new Date(MIDDLE.getTime() + 3_000) })
+    await books.post('test', right, { at: new Date(MIDDLE.getTime() + 4_000) })
+    expect(await red()).toEqual([])
+    // Wrong at the end and now, whatever was booked in between.
+    await books.post('test', wrong, { at: new Date(MIDDLE.getTime() + 5_000) })
+    const item = { name: 'clearing_accounts', ok: false, found: 1, examples: [`bitcoin btc ${kind}`] }
+    expect(await red()).toEqual([item])
+    await books.post('test', wrong)
+    expect(await red()).toEqual([item])
+    expect((await books.close(LAST)).status).toBe(409)
+    // Put right since the end.
+    await books.post('test', { [account]: -10n, 'available:bob': 10n })
+    expect(await red()).toEqual([])
+  }
+})
+
+test('closes a month beside what was found or went wrong only in a later one', async () => {
+  const { sql } = api.database
+  await sql`
+    INSERT INTO exceptions (id, merchant_id, kind, detail, cause, severity, reason, subject_type, subject_id, due_at, created_at,
+                            updated_at)
+    VALUES (${newId('exc')}, ${books.merchantId}, 'stuck', 'stuck', 'test', 'low', 'Test', 'payment', 'pay_1', now(),
+            now() - interval '1 second', now())`
+  const journal = await books.post('deposit.confirmed', { 'chain:a1': 5n, 'available:ann': -5n })
+  await sql`
+    INSERT INTO merchant_orders (merchant_id, order_id, payment_id, network, coin, amount, state, at, upload_id)
+    VALUES (${books.merchantId}, 'order-1', '', 'bitcoin', 'btc', 1, 'paid', now(), 'upl_1')`
+  const older = await books.post(
+    'deposit.confirmed',
+    { 'chain:a2': 5n, 'available:ben': -5n },
+    { at: MIDDLE },
+  )
+  const differ = async (subjects: readonly { type: string; id: string }[]) => {
+    await books.reconcile(LAST, 'journals')
+    for (const [index, subject] of subjects.entries())
+      await sql`
+        INSERT INTO reconciliation_differences (run_id, check_name, due, number, data)
+        SELECT run_id, 'journals', true, ${index + 1}, ${sql.json({ subject, expected: '1', actual: '2' })}
+        FROM periods WHERE merchant_id = ${books.merchantId} AND period = ${LAST}`
+    await sql`
+      UPDATE reconciliation_checks SET differences = ${subjects.length}
+      WHERE run_id = (SELECT run_id FROM periods WHERE merchant_id = ${books.merchantId} AND period = ${LAST})`
+  }
+  const later = [
+    { type: 'journal', id: String(journal) },
+    { type: 'order', id: 'order-1' },
+    { type: 'deposit', id: newId('dep') },
+  ]
+  for (const [subjects, state] of [
+    [[...later, { type: 'journal', id: String(older) }], 'superseded'],
+    [[...later, { type: 'deposit', id: 'dep_00000000000070000000000000000000' }], 'superseded'],
+    [[...later, { type: 'account', id: newId('dep') }], 'superseded'],
+    [later, 'effective'],
+  ] as const) {
+    expect((await books.close(LAST)).status).toBe(202)
+    for (const person of books.people.slice(1)) await books.decide(LAST, person)
+    await differ(subjects)
+    expect(await books.advance(LAST)).toBe(state)
+    await sql`
+      INSERT INTO reconciliation_runs (id, merchant_id, cause, scope, status, created_by, finished_at)
+      VALUES (${newId('rec')}, ${books.merchantId}, 'request', '{internal}', 'clean', 'test', now())`
+  }
 })
 
 test('wants payments to be over in time, and what came for an ended one to be handled', async () => {
@@ -339,19 +415,22 @@ test('wants payments to be over in time, and what came for an ended one to be ha
   const deposit = newId('dep')
   await sql`
     INSERT INTO deposits (id, merchant_id, network, coin, address_id, txid, output_index, amount, status,
-                          required_confirmations, payment_id)
-    SELECT ${deposit}, merchant_id, 'bitcoin', 'btc', id, ${deposit}, 0, 1, 'detected', 3, ${id}
+                          required_confirmations, payment_id, detected_at)
+    SELECT ${deposit}, merchant_id, 'bitcoin', 'btc', id, ${deposit}, 0, 1, 'detected', 3, ${id}, ${MIDDLE}
     FROM addresses WHERE merchant_id = ${books.merchantId} LIMIT 1`
   expect(await red()).toEqual([])
   await sql`UPDATE deposits SET status = 'unconfirmed', block_number = 20 WHERE id = ${deposit}`
   expect(await red()).toEqual([{ name: 'ended_payments', ok: false, found: 1, examples: [id] }])
+  // What came after the end belongs to the month that runs.
+  await sql`UPDATE deposits SET detected_at = now() WHERE id = ${deposit}`
+  expect(await red()).toEqual([])
   await sql`UPDATE deposits SET status = 'success' WHERE id = ${deposit}`
   expect(await red()).toEqual([])
   await sql`
     INSERT INTO exceptions (id, merchant_id, kind, detail, cause, severity, reason, subject_type, subject_id, payment_id,
                             due_at, created_at, updated_at)
     VALUES (${newId('exc')}, ${books.merchantId}, 'late', 'late', 'test', 'low', 'Test', 'payment', ${id}, ${id},
-            now() + interval '1 hour', now(), now())`
+            now() + interval '1 hour', ${MIDDLE}, now())`
   expect(await red()).toEqual([{ name: 'ended_payments', ok: false, found: 1, examples: [id] }])
 })
 
