@@ -19,6 +19,7 @@ import type { ApiApp, ApiDependencies } from './context.js'
 import { registerApprovalRoutes } from './controls/approvals.js'
 import { registerPolicyRoutes } from './controls/policy.js'
 import { registerPolicyChangeRoutes } from './controls/policy-changes.js'
+import { registerSettlementRoutes } from './controls/settlement.js'
 import { registerWhitelistRoutes } from './controls/whitelist.js'
 import { registerAddressRoutes } from './deposits/addresses.js'
 import { registerDepositRoutes } from './deposits/deposits.js'
@@ -34,6 +35,7 @@ import { registerWebhookTestRoutes } from './events/webhook-tests.js'
 import { registerAuditLogRoutes } from './operations/audit-log.js'
 import { registerNetworkRoutes } from './operations/networks.js'
 import { registerRescanRoutes } from './operations/rescans.js'
+import { registerOperatorSettlementRoutes } from './operations/settlement.js'
 import { registerPaymentRoutes } from './payments/payments.js'
 import { registerBatchRoutes } from './payouts/batches.js'
 import { registerMovementRoutes } from './payouts/movements.js'
@@ -72,6 +74,8 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerOrderRoutes(app, dependencies)
   registerReconciliationRoutes(app, dependencies)
   registerRescanRoutes(app, dependencies)
+  registerSettlementRoutes(app, dependencies)
+  registerOperatorSettlementRoutes(app, dependencies)
   registerSettlementReportRoute(app, dependencies)
   registerStatementRoutes(app, dependencies)
   registerTransferRoutes(app, dependencies)

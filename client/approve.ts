@@ -13,7 +13,8 @@ const HELP = `keyturn-approve: shows what is to be paid, and signs your decision
   reject  ID [--reason TEXT]    show the same, then sign and send "reject", which is final
 
 ID is a withdrawal (withdrawal_…), a batch (batch_…), or the path of what needs approval: policy/changes/pol_…,
-whitelist/addresses/wla_…, movements/mov_…, deposits/releases/rel_…, periods/2026-11.
+whitelist/addresses/wla_…, movements/mov_…, deposits/releases/rel_…, periods/2026-11,
+settlement/resumptions/rsm_….
 
   --yes                  do not ask on the terminal
   --hash HASH            sign only if the intent has this hash: compare it with a colleague's

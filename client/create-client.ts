@@ -5,6 +5,7 @@ import type {
   PeriodCloseIntent,
   PeriodReopenIntent,
   PolicyIntent,
+  SettlementResumeIntent,
   WhitelistIntent,
 } from '../domain/controls/intent.js'
 import type { Address, AddressFilter, NewAddress } from '../wire/address.js'
@@ -19,6 +20,7 @@ import type { Period, PeriodFilter, PeriodSummary } from '../wire/period.js'
 import type { PolicyChange, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 import type { Reason } from '../wire/reason.js'
 import type { SettlementQuery, SettlementReport } from '../wire/report.js'
+import type { PauseSettlement, ResumeSettlement, Settlement } from '../wire/settlement.js'
 import type { Statement } from '../wire/statement.js'
 import type { NewTransfer, Transfer, TransferFilter } from '../wire/transfer.js'
 import type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
@@ -156,6 +158,14 @@ export function createClient(options: ClientOptions) {
       /** Downloads the statement as a file. */
       download: (period: string, format: 'csv' | 'pdf'): Promise<Response> =>
         openStream({ method: 'GET', path: at('/statements', period), query: { format } }),
+    },
+    settlement: {
+      get: () => one<Settlement>({ method: 'GET', path: '/settlement' }),
+      /** Stops broadcasts, schedules and sweeps at once. Needs the scope `admin`, or finance or security. */
+      pause: (body: PauseSettlement, sent?: Sent) => post<Settlement>('/settlement/pause', body, sent),
+      /** Asks for the end of the pause. Its id stands in `approval.path`. */
+      resume: (body: ResumeSettlement, sent?: Sent) => post<Settlement>('/settlement/resume', body, sent),
+      resumptions: approvable<SettlementResumeIntent>('/settlement/resumptions'),
     },
     transfers: {
       /** Moves an available amount between users, or a user and the merchant (`null`), on the books alone. */

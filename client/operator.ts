@@ -2,14 +2,25 @@
 
 import type { ExceptionWithHistory, NewDispute } from '../wire/exception.js'
 import type { NewRescan, Rescan } from '../wire/rescan.js'
+import type { NewOperatorPause, OperatorPause, OperatorResume, ResumeVotes } from '../wire/settlement.js'
 import type { Calls, Sent } from './calls.js'
 
 /** Returns the calls. */
-export function operatorCalls({ at, post, get }: Calls) {
+export function operatorCalls({ at, post, get, page }: Calls) {
   return {
     /** Raises a dispute for a merchant, which works on it and resolves it. The same subject gives the one that stands. */
     dispute: (merchantId: string, dispute: NewDispute, sent?: Sent) =>
       post<ExceptionWithHistory>(at('/admin/merchants', merchantId, '/exceptions'), dispute, sent),
+    settlement: {
+      /** Lists the pauses that stand. */
+      list: () => page<OperatorPause>('/admin/settlement'),
+      /** Stops broadcasts, schedules and sweeps of a merchant, a rail or everything at once. */
+      pause: (pause: NewOperatorPause, sent?: Sent) =>
+        post<OperatorPause>('/admin/settlement/pause', pause, sent),
+      /** Asks for the end of an operator's pause, which ends when enough operators have asked. */
+      resume: (resume: OperatorResume, sent?: Sent) =>
+        post<ResumeVotes>('/admin/settlement/resume', resume, sent),
+    },
     rescans: {
       /** Scans a transaction, a range of blocks or an address again, and credits what was missed. */
       start: (rescan: NewRescan, sent?: Sent) => post<Rescan>('/admin/rescan', rescan, sent),

@@ -133,6 +133,16 @@ export type {
   WithdrawalScheduleChange,
   WithdrawalScheduleWithTimes,
 } from '../wire/schedule.js'
+export type {
+  NewOperatorPause,
+  OperatorPause,
+  OperatorResume,
+  PauseSettlement,
+  ResumeSettlement,
+  ResumeVotes,
+  Settlement,
+  SettlementPause,
+} from '../wire/settlement.js'
 export type { Statement, StatementLine, StatementQuery } from '../wire/statement.js'
 export type { DateRange } from '../wire/time.js'
 export type { NewTransfer, Transfer, TransferFilter } from '../wire/transfer.js'

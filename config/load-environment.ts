@@ -118,6 +118,7 @@ const schema = z.object({
   KEYTURN_CHANGE_EXPIRY: duration('7d'),
   /** Whether a month that has not ended may be closed: then its window ends at the close. For tests of a close. */
   KEYTURN_PERIOD_CLOSE_EARLY: flag,
+  KEYTURN_OPERATOR_APPROVALS: z.coerce.number().int().min(1).max(2).default(2),
   /** Time between the approval of a change that loosens the policy and its effect. */
   KEYTURN_POLICY_COOL_DOWN: duration('24h'),
   /** Time between the approval of a new whitelist entry and its effect. */

@@ -58,6 +58,7 @@ export const CONTROL_CHANGE_WORKFLOW = {
   exception_resolution: 'exceptionResolution',
   period_close: 'periodClose',
   period_reopen: 'periodReopen',
+  settlement_resume: 'settlementResume',
 } as const
 
 /** Returns the id of the workflow of a control change. */

@@ -246,6 +246,7 @@ const CONTROL_CHANGE_NAME: Readonly<Record<ControlChangeKind, string>> = {
   exception_resolution: 'Resolution of an exception',
   period_close: 'Close of a period',
   period_reopen: 'Re-opening of a period',
+  settlement_resume: 'Resumption of settlement',
 }
 
 /**

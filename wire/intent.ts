@@ -14,6 +14,7 @@ import {
   type PeriodCloseIntent,
   type PeriodReopenIntent,
   type PolicyIntent,
+  type SettlementResumeIntent,
   type WhitelistIntent,
 } from '../domain/controls/intent.js'
 import { ProofBlock, TrialBalanceLine } from './period.js'
@@ -154,6 +155,24 @@ const exceptionResolutionIntent: z.ZodType<ExceptionResolutionIntent> = z
     description: 'The resolution of an exception by a journal, as approvers sign it.',
   })
 
+const settlementResumeIntent: z.ZodType<SettlementResumeIntent> = z
+  .object({
+    version: z.literal(1),
+    kind: z.literal('settlement_resume'),
+    merchant: z.string(),
+    resumption: z.string(),
+    pause: z.string(),
+    pause_reason: z.string(),
+    since: z.string(),
+    reason: z.string(),
+    cool_down_seconds: z.int(),
+    ...requested,
+  })
+  .meta({
+    id: 'SettlementResumeIntent',
+    description: 'The end of a pause of settlement, as approvers sign it.',
+  })
+
 const hash = z
   .string()
   .meta({ description: 'Hex SHA-256 of "keyturn-intent-v1\\n" and the RFC 8785 form of `intent`.' })
@@ -173,5 +192,6 @@ export const ResolutionIntentAnswer = answerOf('ExceptionResolutionRequestIntent
 export const ReleaseIntentAnswer = answerOf('DepositReleaseRequestIntent', depositReleaseIntent)
 
 export const PeriodIntentAnswer = answerOf('PeriodChangeIntent', periodIntent)
+export const SettlementResumeIntentAnswer = answerOf('SettlementResumeRequestIntent', settlementResumeIntent)
 
 export type IntentAnswer = z.infer<ReturnType<typeof answerOf>>

@@ -72,7 +72,12 @@ export const Withdrawal = z
     ...controlFields,
     failure: Failure.nullable(),
     waiting: z
-      .object({ code: z.string(), message: z.string(), since: z.string() })
+      .object({
+        code: z.string().meta({ example: 'SETTLEMENT_PAUSED' }),
+        message: z.string(),
+        since: z.string(),
+        reason: z.string().optional().meta({ description: 'Why a person paused settlement.' }),
+      })
       .nullable()
       .meta({ description: 'Why the payout cannot move at the moment. `null` while it moves.' }),
     speed_up: z

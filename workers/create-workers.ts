@@ -18,6 +18,7 @@ import {
   createRescanActivities,
   createScheduledWithdrawalActivities,
   createScreeningActivities,
+  createSettlementActivities,
   createSweeperActivities,
   createTreasuryActivities,
   createWebhookCircuitActivities,
@@ -177,6 +178,7 @@ function coreOptions(parts: WorkerParts) {
       }),
       ...createBatchActivities({ sql, networks, gate: createWorkflowGate(workflowClient) }),
       ...createControlChangeActivities({ sql, networks }),
+      ...createSettlementActivities({ sql, gate: createWorkflowGate(workflowClient) }),
       ...heartbeating(createPeriodActivities({ sql, networks })),
       ...createScheduledWithdrawalActivities({
         sql,

@@ -1,4 +1,4 @@
-/** Sends the signals that were lost: approvals, answers of signers, and wake-ups after a change of a row. */
+/** Sends the signals that were lost: approvals and answers of signers. */
 
 import type { ApprovalSubjectType } from '../../db/controls/approvals/approval-subject.js'
 import { markApprovalSignalled } from '../../db/controls/approvals/mark-approval-signalled.js'
@@ -7,19 +7,6 @@ import { unheardAnswers } from '../../db/signing/unheard-answers.js'
 import { batchId, controlChangeId, withdrawalId } from '../../temporal/ids.js'
 import { sweepEach } from './sweep-each.js'
 import { SWEEP_CONCURRENCY, type SweeperDependencies } from './sweeper-dependencies.js'
-import { tryEach } from './try-each.js'
-
-/** Wakes the payouts that a step has changed. @returns How many it changed. */
-export async function wakeAll(
-  { gate }: SweeperDependencies,
-  step: () => Promise<readonly string[]>,
-): Promise<number> {
-  const ids = await step()
-  // A lost signal does no harm, because the workflow also checks its row at intervals.
-  const { outage } = await tryEach(ids, SWEEP_CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'wake'))
-  if (outage !== null) throw outage
-  return ids.length
-}
 
 /** Signals approvals whose workflow has not received them. */
 export async function signalApprovals(dependencies: SweeperDependencies): Promise<number> {

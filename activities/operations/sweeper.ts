@@ -5,6 +5,7 @@ import { purgeRequests } from '../../db/access/purge-requests.js'
 import { closeGoneCauses } from '../../db/books/exceptions/close-gone-causes.js'
 import { raiseOverdue } from '../../db/books/reconciliation/raise-overdue.js'
 import { purgeCashierSessions } from '../../db/cashier/purge-sessions.js'
+import { listResumed } from '../../db/controls/pauses/list-resumed.js'
 import { settleReplays } from '../../db/events/replays/settle-replay.js'
 import { resumeStalledDeliveries } from '../../db/events/webhooks/resume-stalled-deliveries.js'
 import { purgeExports } from '../../db/exports/jobs/purge-exports.js'
@@ -32,8 +33,9 @@ import {
   restartWithdrawals,
 } from './restart-workflows.js'
 import { scheduleReconciliations } from './schedule-reconciliations.js'
-import { signalAnswers, signalApprovals, wakeAll } from './signal-workflows.js'
+import { signalAnswers, signalApprovals } from './signal-workflows.js'
 import type { SweeperDependencies } from './sweeper-dependencies.js'
+import { wakePayouts } from './wake-payouts.js'
 
 /** Counts of what a sweep repaired. All are zero if nothing was broken. */
 export interface Swept {
@@ -119,9 +121,10 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
         passUnanswered(sql, networks, dependencies.unansweredAfterMs),
       )
       await attempt('unanswered further attempts', () =>
-        wakeAll(dependencies, () => passFurther(sql, networks, dependencies.unansweredAfterMs)),
+        wakePayouts(dependencies, () => passFurther(sql, networks, dependencies.unansweredAfterMs)),
       )
-      await attempt('passed requests', () => wakeAll(dependencies, () => closePassed(sql, networks)))
+      await attempt('passed requests', () => wakePayouts(dependencies, () => closePassed(sql, networks)))
+      await attempt('resumed payouts', () => wakePayouts(dependencies, () => listResumed(sql)))
       const gaps = await attempt('nonce gaps', () =>
         fillNonceGaps(sql, networks, dependencies.nonceGapAfterMs),
       )

@@ -23,6 +23,7 @@ import {
   PolicyIntentAnswer,
   ReleaseIntentAnswer,
   ResolutionIntentAnswer,
+  SettlementResumeIntentAnswer,
   WhitelistIntentAnswer,
   WithdrawalIntentAnswer,
 } from '../../wire/intent.js'
@@ -92,6 +93,11 @@ const APPROVABLES: readonly Approvable[] = [
     path: '/deposits/releases/{id}',
     view: ReleaseIntentAnswer,
     ...change('deposit_release'),
+  },
+  {
+    path: '/settlement/resumptions/{id}',
+    view: SettlementResumeIntentAnswer,
+    ...change('settlement_resume'),
   },
   {
     path: '/exceptions/{id}',

@@ -9,6 +9,7 @@ import type {
   PeriodCloseIntent,
   PeriodReopenIntent,
   PolicyIntent,
+  SettlementResumeIntent,
   WhitelistIntent,
 } from '../../domain/controls/intent.js'
 import { formatAmount } from '../../domain/money.js'
@@ -61,6 +62,8 @@ export function subjectOf(intent: AnyIntent): string {
     case 'period_close':
     case 'period_reopen':
       return intent.period
+    case 'settlement_resume':
+      return intent.resumption
     default:
       return assertNever(intent)
   }
@@ -86,6 +89,8 @@ function describe(intent: AnyIntent): string[] {
       return describeClose(intent)
     case 'period_reopen':
       return describeReopening(intent)
+    case 'settlement_resume':
+      return describeResumption(intent)
     default:
       return assertNever(intent)
   }
@@ -145,6 +150,14 @@ function describeReopening(intent: PeriodReopenIntent): string[] {
   return [
     `RE-OPENING of ${visibleText(intent.period)}`,
     `  books     ${visibleText(intent.hash)}`,
+    `  reason    ${visibleText(intent.reason)}`,
+  ]
+}
+
+function describeResumption(intent: SettlementResumeIntent): string[] {
+  return [
+    `RESUMPTION of settlement ${visibleText(intent.resumption)}`,
+    `  ends      pause ${visibleText(intent.pause)} since ${visibleText(intent.since)}: ${visibleText(intent.pause_reason)}`,
     `  reason    ${visibleText(intent.reason)}`,
   ]
 }

@@ -121,6 +121,17 @@ const reopeningSchema = z.strictObject({
   cool_down_seconds: z.int().min(0),
   ...asked,
 })
+const resumptionSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('settlement_resume'),
+  resumption: z.string(),
+  pause: z.string(),
+  pause_reason: z.string(),
+  since: z.string(),
+  reason: z.string(),
+  cool_down_seconds: z.int().min(0),
+  ...asked,
+})
 const resolutionSchema = z.strictObject({
   version: z.literal(1),
   kind: z.literal('exception_resolution'),
@@ -154,6 +165,7 @@ const KINDS_OF: Readonly<Record<string, readonly AnyIntent['kind'][]>> = {
   'deposits/releases': ['deposit_release'],
   exceptions: ['exception_resolution'],
   periods: ['period_close', 'period_reopen'],
+  'settlement/resumptions': ['settlement_resume'],
 }
 /** Kinds of intents that an id without a path may name. */
 const WHOLE_IDS: readonly AnyIntent['kind'][] = ['withdrawal', 'batch']
@@ -166,6 +178,7 @@ const intentSchema = z.union([
   resolutionSchema,
   closeSchema,
   reopeningSchema,
+  resumptionSchema,
 ])
 const answerSchema = z.object({ intent: intentSchema, intent_hash: z.string() })
 
@@ -181,7 +194,8 @@ export interface FetchedIntent {
  * Fetches an intent.
  *
  * @param id - The id of a withdrawal or a batch, or a path such as `policy/changes/pol_1`,
- * `whitelist/addresses/wla_1`, `deposits/releases/rel_1`, `exceptions/exc_1`, `periods/2026-11`.
+ * `whitelist/addresses/wla_1`, `deposits/releases/rel_1`, `exceptions/exc_1`, `periods/2026-11`,
+ * `settlement/resumptions/rsm_1`.
  * @throws Failure when the intent is another one, or has another hash than the platform names.
  */
 export async function fetchIntent(credentials: Credentials, id: string): Promise<FetchedIntent> {

@@ -31,7 +31,8 @@ export interface OpenRow {
 }
 
 /**
- * Locks the next requests: cancellations, then by urgency and age.
+ * Locks the next requests: cancellations, then by urgency and age. While settlement is paused, only
+ * cancellations.
  *
  * Requests of one account form a queue. Those that hold a nonce unsigned come first, lowest nonce first,
  * because a nonce above one that is refused would never be mined; then those that still need one, as many as
@@ -63,7 +64,8 @@ export async function selectOpen(
         ON attempt.purpose = 'pay' AND held.network = attempt.network AND held.address = payer.address
         AND held.nonce = attempt.nonce AND held.state = 'allocated' AND held.payout_id = request.payout_id
       WHERE request.signer_id = ${signerId} AND (attempt.purpose = 'cancel'
-          OR payout.investigation IS NULL AND payout.id <> ALL (${[...withheld]}))
+          OR payout.investigation IS NULL AND payout.id <> ALL (${[...withheld]})
+            AND NOT EXISTS (SELECT FROM standing_pause(payout.merchant_id, payout.network, payout.coin)))
         AND attempt.state = 'built' AND request.state IN ('queued', 'leased')
         AND (request.passed_at IS NULL OR NOT EXISTS (
           SELECT FROM attempts later

@@ -1,6 +1,6 @@
 /**
  * Lists the states of a control change (policy, whitelist entry, release of a deposit, resolution of an exception,
- * close or re-opening of a period) and its transitions.
+ * close or re-opening of a period, resumption of settlement) and its transitions.
  */
 
 export const CONTROL_CHANGE_STATES = [
@@ -22,6 +22,7 @@ export type ControlChangeKind =
   | 'exception_resolution'
   | 'period_close'
   | 'period_reopen'
+  | 'settlement_resume'
 
 /**
  * Transitions of a control change.

@@ -144,6 +144,18 @@ export interface PeriodReopenIntent extends ControlIntent {
   readonly reason: string
 }
 
+/** The end of a pause of settlement that a merchant placed. */
+export interface SettlementResumeIntent extends ControlIntent {
+  readonly kind: 'settlement_resume'
+  /** Id of the request. */
+  readonly resumption: string
+  /** Id of the pause, its reason and its time in ISO 8601 UTC. */
+  readonly pause: string
+  readonly pause_reason: string
+  readonly since: string
+  readonly reason: string
+}
+
 /** Resolutions of an exception that post a journal. */
 export const JOURNAL_RESOLUTIONS = ['credit', 're_attribute', 'write_off'] as const
 export type JournalResolution = (typeof JOURNAL_RESOLUTIONS)[number]
@@ -183,6 +195,7 @@ export type AnyIntent =
   | ExceptionResolutionIntent
   | PeriodCloseIntent
   | PeriodReopenIntent
+  | SettlementResumeIntent
 
 /** Returns the text whose hash approvers sign: `"keyturn-intent-v1\n"` and the canonical JSON of the intent. */
 export function intentText(intent: AnyIntent): string {

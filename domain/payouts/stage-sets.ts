@@ -85,8 +85,11 @@ export const SENT_PAYOUTS = {
   reverted: false,
 } as const satisfies StageSet
 
-/** Approved parts of a batch that are in no block. Each uses one of the places for parts at work. */
-export const UNSENT_PARTS = {
+/**
+ * Approved payouts of which no node is known to have an attempt: a pause of settlement stops them. Parts of a batch
+ * in these stages use one of the places for parts at work.
+ */
+export const UNSENT_PAYOUTS = {
   requested: false,
   pending_review: false,
   pending_approval: false,

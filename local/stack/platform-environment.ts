@@ -44,6 +44,8 @@ export function platformEnvironment(facts: {
     KEYTURN_SIGNER_OFFLINE_AFTER: '30s',
     // A test cannot wait for the end of a month.
     KEYTURN_PERIOD_CLOSE_EARLY: 'true',
+    // The local stack has one operator.
+    KEYTURN_OPERATOR_APPROVALS: '1',
     ...ownEnvironment(),
     KEYTURN_DATABASE_URL: databaseUrl,
     KEYTURN_TEMPORAL_ADDRESS: temporalAddress,

@@ -5,10 +5,12 @@
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { createPeriodActivities } from '../../activities/books/period-close.js'
 import { createControlChangeActivities } from '../../activities/controls/control-change.js'
+import { createSettlementActivities } from '../../activities/controls/settlement.js'
 import { heartbeating } from '../../activities/heartbeating.js'
 import { createWithdrawalActivities } from '../../activities/payouts/withdrawal.js'
 import type { Decision } from '../../domain/controls/approval.js'
 import { controlChangeId } from '../../temporal/ids.js'
+import { createWorkflowGate } from '../../temporal/workflow-gate.js'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { sendDecision, type TestPerson } from './people.js'
@@ -48,6 +50,7 @@ export async function startControls(variables: Record<string, string> = {}): Pro
     workflowBundle: { codePath: await loadWorkflowBundle() },
     activities: {
       ...createControlChangeActivities({ sql, networks }),
+      ...createSettlementActivities({ sql, gate: createWorkflowGate(temporal.client.workflow) }),
       ...heartbeating(createPeriodActivities({ sql, networks })),
       ...createWithdrawalActivities({ sql, networks, rebroadcastMs: 500 }),
     },

@@ -34,6 +34,7 @@ const PATHS: Readonly<Record<string, string>> = {
   pol: 'policy/changes',
   wla: 'whitelist/addresses',
   rel: 'deposits/releases',
+  rsm: 'settlement/resumptions',
 }
 const silent = { info() {}, warn() {}, error() {} }
 

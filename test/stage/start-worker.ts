@@ -1,6 +1,8 @@
 /** The workers of payouts, in the process of the test. */
 
 import { NativeConnection, Worker } from '@temporalio/worker'
+import { createControlChangeActivities } from '../../activities/controls/control-change.js'
+import { createSettlementActivities } from '../../activities/controls/settlement.js'
 import { createBatchActivities } from '../../activities/payouts/batch.js'
 import { createTreasuryActivities } from '../../activities/payouts/treasury.js'
 import type { WithdrawalChainDependencies } from '../../activities/payouts/withdrawal/dependencies.js'
@@ -37,6 +39,8 @@ export async function startWorker(
         networks: parts.networks,
         gate: createWorkflowGate(temporal.client.workflow),
       }),
+      ...createControlChangeActivities({ sql, networks: parts.networks }),
+      ...createSettlementActivities({ sql, gate: createWorkflowGate(temporal.client.workflow) }),
     },
   })
   const chain = await Worker.create({

@@ -4,6 +4,7 @@ import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { least } from '../../../chains/evm/send/least.js'
 import { MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
 import { inTransaction, type Sql } from '../../../db/connect.js'
+import { findPause } from '../../../db/controls/pauses/find-pause.js'
 import { findChangeAddress, type UnspentOutput } from '../../../db/payouts/attempts/list-spendable-outputs.js'
 import { createMovement, NO_APPROVAL } from '../../../db/payouts/movements/create-movement.js'
 import { findOutputConsolidation } from '../../../db/payouts/movements/find-output-consolidation.js'
@@ -11,6 +12,7 @@ import { listSmallOutputs } from '../../../db/payouts/movements/list-small-outpu
 import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.js'
 import { findMasterWallet } from '../../../db/wallets/find-master-wallet.js'
 import { nativeCoin } from '../../../domain/chain/network.js'
+import { explainPause } from '../../../domain/controls/settlement-pause.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
 import { highestWorthwhileFee, isWorth } from '../../../domain/payouts/treasury.js'
@@ -44,6 +46,9 @@ export async function planOutputConsolidation(
   const open = await findOutputConsolidation(sql, input.merchantId, network.name)
   const known = open && (await readWithdrawalInput(sql, networks, open))
   if (known) return { kind: 'move', movement: known }
+  const rail = { merchantId: input.merchantId, network: network.name, coin: coin.name }
+  const pause = await findPause(sql, rail)
+  if (pause) return { kind: 'nothing', message: explainPause(pause) }
   if (!rules.outputs) return { kind: 'nothing', message: 'Outputs are not gathered on this network' }
   const { maxFeeRate, maxFeePercent, small, count } = rules.outputs
   const feeRate = await adapter.feeRate('low')

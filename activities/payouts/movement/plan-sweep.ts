@@ -4,10 +4,12 @@
 
 import type { EvmAdapter } from '../../../chains/adapter.js'
 import { least } from '../../../chains/evm/send/least.js'
+import { findPause } from '../../../db/controls/pauses/find-pause.js'
 import { forgetFailures, leaseConsolidation } from '../../../db/payouts/movements/consolidation-due.js'
 import { readSweepFacts } from '../../../db/payouts/movements/sweep-facts.js'
 import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.js'
 import { knownCoin, nativeCoin } from '../../../domain/chain/network.js'
+import { explainPause, SETTLEMENT_PAUSED } from '../../../domain/controls/settlement-pause.js'
 import type { ConsolidationInput } from '../../../temporal/inputs.js'
 import type { WithdrawalChainDependencies } from '../withdrawal/dependencies.js'
 import { type LastMovement, type PlanStep, treasuryOf } from './plan-step.js'
@@ -38,6 +40,9 @@ export async function planSweep(
     if (movement) return { kind: 'move', movement }
     return later(dependencies, input, BUSY_MS, 'BUSY', `${open.id} of the same address is under way`)
   }
+  const rail = { merchantId: input.merchantId, network: network.name, coin: input.coin }
+  const pause = await findPause(sql, rail)
+  if (pause) return later(dependencies, input, BUSY_MS, SETTLEMENT_PAUSED, explainPause(pause))
   const coin = knownCoin(network, input.coin)
   const held = await adapter.balance(facts.address, coin.name)
   const amount = least(held, facts.credited)

@@ -1,6 +1,7 @@
 /** Builds the transaction of an approved payout and queues it for the signer. */
 
 import { byAdapterFamily } from '../../../chains/adapter.js'
+import { findPause } from '../../../db/controls/pauses/find-pause.js'
 import { whyUnsignable } from '../../../db/payouts/attempts/why-unsignable.js'
 import { ejectItems } from '../../../db/payouts/batches/eject-items.js'
 import { setWaiting } from '../../../db/payouts/set-waiting.js'
@@ -10,7 +11,14 @@ import { buildNonceFill } from './build-nonce-fill.js'
 import type { BuildStep } from './build-step.js'
 import { buildUtxo } from './build-utxo.js'
 import { closeFailed } from './close-failed.js'
-import { adapterOf, orWaitForNode, type WithdrawalChainDependencies, waitFor } from './dependencies.js'
+import {
+  adapterOf,
+  orWaitForNode,
+  railOf,
+  type WithdrawalChainDependencies,
+  waitFor,
+  waitForResume,
+} from './dependencies.js'
 import { ejectUnpayable } from './eject-unpayable.js'
 import { screenItems } from './screen-items.js'
 
@@ -32,6 +40,8 @@ export async function buildWithdrawal(
       `Nothing is built while it is under investigation: ${row.investigation.reason}`,
     )
   }
+  const pause = await findPause(dependencies.sql, railOf(row))
+  if (pause) return waitForResume(dependencies, id, pause)
   const unsignable = await whyUnsignable(dependencies.sql, row)
   if (unsignable !== null) {
     await closeFailed(dependencies, id, { code: 'NO_SIGNER', message: unsignable })

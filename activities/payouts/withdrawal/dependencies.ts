@@ -2,8 +2,15 @@
 
 import type { ChainAdapter } from '../../../chains/adapter.js'
 import type { Sql } from '../../../db/connect.js'
+import type { Rail } from '../../../db/controls/pauses/find-pause.js'
+import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { setWaiting } from '../../../db/payouts/set-waiting.js'
 import type { Networks } from '../../../domain/chain/network.js'
+import {
+  explainPause,
+  SETTLEMENT_PAUSED,
+  type ShownPause,
+} from '../../../domain/controls/settlement-pause.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { ScreeningService } from '../../../egress/screening/create-screening-service.js'
 
@@ -43,6 +50,20 @@ export async function waitFor(
 ): Promise<WaitStep> {
   await setWaiting(sql, id, { code, message })
   return { kind: 'waiting', code, message }
+}
+
+/** Names the rail of a payout. */
+export function railOf({ merchant_id, network, coin }: PayoutRow): Rail {
+  return { merchantId: merchant_id, network, coin }
+}
+
+/** Stores that a pause of settlement stops the withdrawal. */
+export async function waitForResume(
+  dependencies: WithdrawalChainDependencies,
+  id: string,
+  pause: ShownPause,
+): Promise<WaitStep> {
+  return waitFor(dependencies, id, SETTLEMENT_PAUSED, explainPause(pause))
 }
 
 /** Runs a step. A node that does not answer is a reason to wait, not an error. */

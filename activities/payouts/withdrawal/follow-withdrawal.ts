@@ -4,12 +4,7 @@
  */
 
 import type { ChainAdapter, TransactionOutcome } from '../../../chains/adapter.js'
-import {
-  isLive,
-  listAttempts,
-  listWithheld,
-  type SignedAttempt,
-} from '../../../db/payouts/attempts/find-attempts.js'
+import { isLive, listAttempts, type SignedAttempt } from '../../../db/payouts/attempts/find-attempts.js'
 import { markBroadcast, markMined } from '../../../db/payouts/attempts/track-broadcast.js'
 import { loseWithdrawal } from '../../../db/payouts/lose-withdrawal.js'
 import { findRow, type PayoutRow } from '../../../db/payouts/payout-row.js'
@@ -28,6 +23,7 @@ import {
   type WaitStep,
   type WithdrawalChainDependencies,
   waitFor,
+  waitForResume,
 } from './dependencies.js'
 import { findConflict, type LostStep } from './find-conflict.js'
 import { type Pursued, pursueReplacement, unchanged } from './pursue-replacement.js'
@@ -74,11 +70,10 @@ export async function followWithdrawal(
     if (before.mined) return follow(dependencies, row, before.mined)
     const pursued = await pursueReplacement(dependencies, adapter, id)
     const all = unchanged(pursued) ?? (await listAttempts(sql, id))
-    const attempts = all.filter(isLive)
     // The newest attempt goes first. If it was signed just now, no mempool has it yet.
-    const [first] = attempts
+    const first = all.find(isLive)
     if (first && before.inMempool === first.id) return unmined(dependencies, id, pursued)
-    const sent = await sendAttempts(adapter, attempts, listWithheld(all))
+    const sent = await sendAttempts(sql, adapter, id, all)
     if (sent.known) {
       await markBroadcast(sql, dependencies.networks, id, sent.attempt.id)
       return unmined(dependencies, id, pursued)
@@ -95,7 +90,9 @@ export async function followWithdrawal(
             code: 'NOT_IN_MEMPOOL',
             message: `The network forgot the transaction and does not take it again: ${sent.reason}`,
           }
-    const step = await waitFor(dependencies, id, why.code, why.message)
+    const step = await (sent.pause
+      ? waitForResume(dependencies, id, sent.pause)
+      : waitFor(dependencies, id, why.code, why.message))
     return lagsInMs === undefined ? step : { ...step, lagsInMs }
   })
 }

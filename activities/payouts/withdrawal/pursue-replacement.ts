@@ -5,6 +5,7 @@
 
 import type { ChainAdapter } from '../../../chains/adapter.js'
 import { byAdapterFamily } from '../../../chains/adapter.js'
+import { findPause } from '../../../db/controls/pauses/find-pause.js'
 import { findNewlyListed } from '../../../db/controls/sanctions/find-newly-listed.js'
 import { dropReplacement } from '../../../db/payouts/attempts/drop-replacement.js'
 import {
@@ -18,10 +19,11 @@ import { findRow, type PayoutRow } from '../../../db/payouts/payout-row.js'
 import { reportListed } from '../../../db/payouts/report-listed.js'
 import { cancelLaggingMovement } from '../../../db/payouts/withdrawals/request-cancellation.js'
 import { clearSpeedUp } from '../../../db/payouts/withdrawals/request-speed-up.js'
+import { explainPause, SETTLEMENT_PAUSED } from '../../../domain/controls/settlement-pause.js'
 import { isMovement } from '../../../domain/payouts/treasury.js'
 import { buildEvmReplacement } from './build-evm-replacement.js'
 import { buildUtxoReplacement } from './build-utxo-replacement.js'
-import type { WithdrawalChainDependencies } from './dependencies.js'
+import { railOf, type WithdrawalChainDependencies } from './dependencies.js'
 import type { ReplacementBuilt, WantedAttempt } from './replacement-step.js'
 import { takeAnswer } from './take-answer.js'
 
@@ -75,7 +77,7 @@ export async function pursueReplacement(
   const wanted = choose(adapter, row, all, newest, stuckInMs)
   if (!wanted)
     return { kind: 'idle', all, ...(stuckInMs === null ? {} : { lagsInMs: Math.max(stuckInMs, 1) }) }
-  const built = (await refuseListed(dependencies, wanted)) ?? (await build(dependencies, adapter, wanted))
+  const built = (await refuse(dependencies, wanted)) ?? (await build(dependencies, adapter, wanted))
   if (built.kind === 'gone') return { kind: 'idle' }
   if (built.kind === 'queued') return awaiting(newest.signer_name)
   // A person who requests it again causes a new try. An automatic replacement is tried at each poll.
@@ -95,15 +97,17 @@ export async function pursueReplacement(
 }
 
 /**
- * Refuses an attempt at a higher fee once a destination came onto the sanctions list. The payout is public
- * already, so a review would come too late, but the platform does not hurry it. A cancellation is still
- * built.
+ * Refuses an attempt at a higher fee while settlement is paused, or once a destination came onto the sanctions
+ * list. The payout is public already, so a review would come too late, but the platform does not hurry it. A
+ * cancellation is still built.
  */
-async function refuseListed(
+async function refuse(
   { sql }: WithdrawalChainDependencies,
   { row, purpose }: WantedAttempt,
 ): Promise<ReplacementBuilt | null> {
   if (purpose === 'cancel') return null
+  const pause = await findPause(sql, railOf(row))
+  if (pause) return { kind: 'waiting', code: SETTLEMENT_PAUSED, message: explainPause(pause) }
   const listed = (await findNewlyListed(sql, [row.id])).get(row.id)
   if (!listed) return null
   const message =

@@ -14,6 +14,7 @@ export type ApprovalSubjectType =
   | 'exception_resolution'
   | 'period_close'
   | 'period_reopen'
+  | 'settlement_resume'
 
 export interface ApprovalSubject {
   readonly type: ApprovalSubjectType

@@ -13,6 +13,7 @@ import type { Sql, Transaction } from '../../connect.js'
 import { releaseDeposit } from '../../deposits/decide-held-deposit.js'
 import { repeatTransaction } from '../../repeat-transaction.js'
 import { countStoredApprovals, decideSubject } from '../approvals/decide-subject.js'
+import { resumeSettlement } from '../pauses/resume-settlement.js'
 import { applyPolicyChange } from '../policy/apply-policy-change.js'
 import { type ControlChangeRow, type DepositReleaseRow, lockControlChange } from './control-change-row.js'
 import { moveControlChange } from './move-control-change.js'
@@ -106,6 +107,11 @@ async function approve(
   }
   if (row.kind === 'period_reopen') {
     const to = (await reopenPeriod(tx, row, ACTOR)) ? 'effective' : 'superseded'
+    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
+    return
+  }
+  if (row.kind === 'settlement_resume') {
+    const to = (await resumeSettlement(tx, row, ACTOR)) ? 'effective' : 'superseded'
     await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
     return
   }

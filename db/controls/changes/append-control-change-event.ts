@@ -18,7 +18,7 @@ const ONE = { before: null, offset: 0, take: 1 }
 
 /**
  * Appends `policy.status_changed` or `whitelist.status_changed` with the present change. A release appends
- * none, because the deposit has its own events; a resolution and a period have none.
+ * none, because the deposit has its own events; a resolution, a period and a resumption have none.
  *
  * @param previous - State before the change of state. `null` for a new change.
  */

@@ -7,6 +7,7 @@ import type {
   PeriodCloseIntent,
   PeriodReopenIntent,
   PolicyIntent,
+  SettlementResumeIntent,
   WhitelistIntent,
 } from '../../../domain/controls/intent.js'
 import type { Transaction } from '../../connect.js'
@@ -44,6 +45,7 @@ export type DepositReleaseRow = RowOf<'deposit_release', DepositReleaseIntent>
 export type ExceptionResolutionRow = RowOf<'exception_resolution', ExceptionResolutionIntent>
 export type PeriodCloseRow = RowOf<'period_close', PeriodCloseIntent>
 export type PeriodReopenRow = RowOf<'period_reopen', PeriodReopenIntent>
+export type SettlementResumeRow = RowOf<'settlement_resume', SettlementResumeIntent>
 export type ControlChangeRow =
   | PolicyChangeRow
   | RowOf<'whitelist', WhitelistIntent>
@@ -51,6 +53,7 @@ export type ControlChangeRow =
   | ExceptionResolutionRow
   | PeriodCloseRow
   | PeriodReopenRow
+  | SettlementResumeRow
 
 /** Locks a change until the transaction ends. Every decision is made under this lock. @throws Error if unknown. */
 export async function lockControlChange(tx: Transaction, id: string): Promise<ControlChangeRow> {

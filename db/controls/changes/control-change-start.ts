@@ -76,6 +76,8 @@ function titleOf(row: ControlChangeRow): string {
       return row.intent.period
     case 'period_reopen':
       return `${row.intent.period}: ${row.intent.reason}`
+    case 'settlement_resume':
+      return row.intent.reason
     default:
       return assertNever(row)
   }

@@ -47,6 +47,7 @@ const NAMES: Readonly<Record<ControlChangeKind, string>> = {
   exception_resolution: 'resolution of an exception',
   period_close: 'close of a period',
   period_reopen: 're-opening of a period',
+  settlement_resume: 'resumption of settlement',
 }
 
 /** Creates the error `NOT_FOUND` for a change. */

@@ -4,17 +4,24 @@ import type { Networks } from '../../../domain/chain/network.js'
 import type { TransactionReplaced } from '../../../wire/event.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
+import { findPause } from '../../controls/pauses/find-pause.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { lockCursor } from '../../networks/chain-cursor.js'
 import { movePayout } from '../move-payout.js'
 import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
 import { readWithdrawalView } from '../withdrawals/read-withdrawal-view.js'
 
-/** Moves signed → broadcasting, before the first byte is sent. @returns The row as it is then. */
+/**
+ * Moves signed → broadcasting, before the first byte is sent, unless a pause of settlement stands.
+ *
+ * @returns The row as it is then.
+ */
 export async function startBroadcast(sql: Sql, networks: Networks, id: string): Promise<PayoutRow> {
   return inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'signed') return row
+    const { merchant_id: merchantId, network, coin } = row
+    if (await findPause(tx, { merchantId, network, coin })) return row
     return movePayout(tx, networks, row, { to: 'broadcasting', actor: 'system:withdrawal' })
   })
 }

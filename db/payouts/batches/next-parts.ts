@@ -1,7 +1,7 @@
 /** Chooses the parts of an approved batch that are started next. */
 
 import type { Networks } from '../../../domain/chain/network.js'
-import { UNSENT_PARTS } from '../../../domain/payouts/stage-sets.js'
+import { UNSENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../../connect.js'
 import { members } from '../../members.js'
 import type { PayoutRow } from '../payout-row.js'
@@ -24,6 +24,6 @@ export async function nextParts(
     LIMIT greatest(0, ${window}::int - (
       SELECT count(*)::int FROM payouts busy
       WHERE busy.batch_id = ${batchId} AND busy.workflow_started_at IS NOT NULL
-        AND busy.stage IN ${members(sql, UNSENT_PARTS)}))`
+        AND busy.stage IN ${members(sql, UNSENT_PAYOUTS)}))`
   return rows.map((row) => toWithdrawalStart(networks, row))
 }

@@ -7,6 +7,7 @@ import { formatAmount } from '../../../domain/money.js'
 import { BROKEN_PAYOUTS, STOPPED_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import { NO_TREASURY, rebalanceOf, type Watermarks } from '../../../domain/payouts/treasury.js'
 import { inTransaction, type Queryable, type Sql } from '../../connect.js'
+import { findPause } from '../../controls/pauses/find-pause.js'
 import { readPolicy } from '../../controls/policy/read-policy.js'
 import { members } from '../../members.js'
 import { estimateWithdrawal } from '../withdrawals/estimate-withdrawal.js'
@@ -20,7 +21,7 @@ const APPROVAL_MS = 86_400_000
 
 /**
  * Creates the movement: from the hot wallet to the master wallet automatically, the other way with approvals.
- * Does nothing while another movement of the two wallets in this coin is open.
+ * Does nothing while another movement of the two wallets in this coin is open, or settlement is paused.
  *
  * @returns The movement's id. `null` when there is nothing to do.
  */
@@ -36,6 +37,8 @@ export async function planRebalance(
 ): Promise<string | null> {
   const { network, coin, wallet, marks } = request
   const rules = network.treasury ?? NO_TREASURY
+  const rail = { merchantId: wallet.merchantId, network: network.name, coin: coin.name }
+  if (await findPause(sql, rail)) return null
   const [master] = await sql<{ id: string; address: string }[]>`
     SELECT id, address FROM addresses
     WHERE merchant_id = ${wallet.merchantId} AND network = ${network.name} AND kind = 'master' ORDER BY index LIMIT 1`

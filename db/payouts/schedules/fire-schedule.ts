@@ -6,6 +6,7 @@ import { findCoin, findNetwork, type Networks } from '../../../domain/chain/netw
 import { KeyturnError } from '../../../domain/errors.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, json, type Sql, type Transaction } from '../../connect.js'
+import { requireUnpaused } from '../../controls/pauses/find-pause.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { noticeEvent } from '../../events/log/notice-event.js'
 import { newId } from '../../new-id.js'
@@ -29,7 +30,7 @@ export interface FiringOptions {
 
 /**
  * Creates the withdrawal with all its checks and its hold, and the firing's row, in one transaction. A
- * refusal (balance, limit, whitelist, no signer, …) is stored in the firing's row too, appends a notice, and
+ * refusal (balance, limit, whitelist, no signer, a pause of settlement, …) is stored in the firing's row too, appends a notice, and
  * the schedule goes on.
  *
  * @param nominalAt - Time for which the schedule fired, not the time at which it did. It is the firing's key.
@@ -52,6 +53,8 @@ export async function fireSchedule(
     if (schedule.deleted_at !== null || schedule.paused || over) return { outcome: 'idle' }
     const firingId = newId('fir')
     try {
+      const { merchant_id: merchantId, template } = schedule
+      await requireUnpaused(tx, { merchantId, network: template.network, coin: template.coin })
       // The savepoint undoes what a refused withdrawal left behind; the firing's row stays.
       const withdrawalId = (await tx.savepoint(async (point) => {
         const key = await keyOf(point, schedule, nominalAt, firingId)

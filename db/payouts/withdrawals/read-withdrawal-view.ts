@@ -1,7 +1,9 @@
 /** Withdrawals, as the API answers them and as events carry them. */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
+import { explainPause, type PausedBy, SETTLEMENT_PAUSED } from '../../../domain/controls/settlement-pause.js'
 import { formatAmount } from '../../../domain/money.js'
+import { APPROVED_PAYOUTS, OPEN_PAYOUTS, UNSENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import { WITHDRAWAL_STATUS, type WithdrawalStatus } from '../../../domain/payouts/withdrawal-stage.js'
 import type { ListedApproval } from '../../../wire/approval.js'
 import type { WithdrawalStatusChanged } from '../../../wire/event.js'
@@ -18,6 +20,8 @@ export interface WithdrawalViewRow extends PayoutRow {
   /** Attempts, with amounts in base units. */
   readonly attempt_list: readonly Attempt[]
   readonly retried_by: string | null
+  /** Pause that covers its rail, with `since` in ISO 8601. */
+  readonly pause: { readonly placed_by: PausedBy; readonly reason: string; readonly since: string } | null
 }
 
 /**
@@ -29,7 +33,7 @@ export function withdrawalViewQuery(sql: Queryable, from = sql`payouts`) {
   return sql`
     SELECT withdrawal.*, mined.block_number AS mined_in, cursor.height AS tip, coalesce(decided.list, '[]') AS approval_list,
            coalesce(tried.list, '[]') AS attempt_list,
-           (SELECT id FROM payouts retry WHERE retry.retry_of = withdrawal.id) AS retried_by
+           (SELECT id FROM payouts retry WHERE retry.retry_of = withdrawal.id) AS retried_by, paused.pause
     FROM ${from} withdrawal
     LEFT JOIN chain_cursors cursor ON cursor.network = withdrawal.network
     LEFT JOIN LATERAL (
@@ -37,6 +41,10 @@ export function withdrawalViewQuery(sql: Queryable, from = sql`payouts`) {
       WHERE payout_id = withdrawal.id AND state IN ('mined', 'final') ORDER BY number DESC LIMIT 1
     ) mined ON true
     ${approvalList(sql, 'withdrawal')}
+    LEFT JOIN LATERAL (
+      SELECT jsonb_build_object('placed_by', placed_by, 'reason', reason, 'since', ${iso(sql, 'since')}) AS pause
+      FROM standing_pause(withdrawal.merchant_id, withdrawal.network, withdrawal.coin)
+    ) paused ON true
     LEFT JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object(
         'number', number, 'purpose', purpose, 'cause', cause, 'priority', priority, 'state', state,
@@ -95,7 +103,7 @@ export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): Wi
     review: row.review_required ? { required: true, ...row.review } : null,
     failure:
       row.failure_code === null ? null : { code: row.failure_code, message: row.failure_message ?? '' },
-    waiting: row.waiting,
+    waiting: waitingOf(row),
     speed_up:
       row.speed_up?.max_fee == null
         ? row.speed_up
@@ -121,6 +129,23 @@ export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): Wi
     updated_at: row.updated_at.toISOString(),
     confirmed_at: row.confirmed_at?.toISOString() ?? null,
   }
+}
+
+/**
+ * Returns why a payout waits. A pause is shown as soon as it is placed, before a step has found it, and no longer
+ * than it stands. While people or the screening decide, their reason comes first.
+ */
+function waitingOf({ stage, waiting, pause }: WithdrawalViewRow): Withdrawal['waiting'] {
+  const isPaused = waiting?.code === SETTLEMENT_PAUSED
+  if (
+    pause &&
+    (UNSENT_PAYOUTS[stage] || isPaused || (OPEN_PAYOUTS[stage] && !APPROVED_PAYOUTS[stage] && !waiting))
+  ) {
+    const { placed_by, reason, since } = pause
+    const message = explainPause({ placed_by, reason, since: new Date(since) })
+    return { code: SETTLEMENT_PAUSED, message, since, reason }
+  }
+  return isPaused ? null : waiting
 }
 
 /** Returns the fields about a payout's progress, which the views of every kind of payout have in common. */

@@ -6,6 +6,7 @@ import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-wi
 import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
 import { openPaperRail } from '../../stage/open-paper-rail.js'
+import { endPauses, pauseSettlement } from '../../stage/settlement.js'
 import type { Stage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 import { withTreasury } from '../../stage/treasury.js'
@@ -33,7 +34,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-test('consolidates dust of large transactions in rounds that a signer accepts, until little is left', async () => {
+test('consolidates dust of large transactions in rounds that a signer accepts, until little is left, but not during a pause', async () => {
   const { sql } = stage.api.database
   const adapter = stage.adapters.get('bitcoin') as UtxoAdapter
   const dependencies = { sql, networks, adapters: stage.adapters }
@@ -44,6 +45,12 @@ test('consolidates dust of large transactions in rounds that a signer accepts, u
     id: stage.api.merchantId,
     title: 'small outputs',
   }
+  await pauseSettlement(stage)
+  expect(await planOutputConsolidation(dependencies, adapter, input, null)).toMatchObject({
+    kind: 'nothing',
+    message: expect.stringContaining('Settlement is paused'),
+  })
+  await endPauses(stage)
   const rounds: number[] = []
   let last: Parameters<typeof planOutputConsolidation>[3] = null
   for (;;) {

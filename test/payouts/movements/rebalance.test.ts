@@ -5,6 +5,7 @@ import { parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EthereumRail, openEthereum } from '../../stage/open-ethereum.js'
 import { realSigner } from '../../stage/real-signer.js'
+import { endPauses, pauseSettlement } from '../../stage/settlement.js'
 import type { Stage } from '../../stage/start-stage.js'
 import {
   creditAsWorkflow,
@@ -57,10 +58,14 @@ const lowEvents = async () =>
       SELECT data FROM events WHERE type = 'wallet.low_balance' ORDER BY position`
   ).map(({ data }) => [data.kind, data.coin, data.balance, data.threshold])
 
-test('moves funds above the high watermark to the master wallet automatically, down to the middle', async () => {
+test('moves funds above the high watermark to the master wallet automatically, down to the middle, but not during a pause', async () => {
   const hot = await addressOf('hot')
   await creditAsWorkflow(stage, rail.temporal, await payEth(hot, '20'))
   await creditAsWorkflow(stage, rail.temporal, await rail.usdt.mint(hot, 2_000_000_000n))
+  await pauseSettlement(stage)
+  await look()
+  expect(await movementsOf(stage)).toEqual([])
+  await endPauses(stage)
   await look('up')
   // A second check finds it open.
   await look()

@@ -9,6 +9,7 @@ import type { Movement } from '../../../wire/movement.js'
 import { type EthereumRail, openEthereum } from '../../stage/open-ethereum.js'
 import { availableTo } from '../../stage/rail-steps.js'
 import { realSigner } from '../../stage/real-signer.js'
+import { endPauses, pauseSettlement } from '../../stage/settlement.js'
 import type { Stage } from '../../stage/start-stage.js'
 import {
   creditAsWorkflow,
@@ -66,6 +67,20 @@ test('moves nothing unasked without `automatic`', async () => {
   await sleep(1_500)
   expect(await movementsOf(stage)).toEqual([])
   expect(await rail.reader.getBalance({ address })).toBe(parseEther('2'))
+})
+
+test('sweeps nothing while settlement is paused, also when it is asked for', async () => {
+  const { id } = await funded('paused')
+  await pauseSettlement(stage)
+  await consolidate(id)
+  const noteOf = async () => {
+    const [row] = await stage.api.database.sql`
+      SELECT note ->> 'code' AS code FROM consolidations WHERE address_id = ${id} AND coin = 'eth'`
+    return row?.code
+  }
+  await expect.poll(noteOf, { timeout: 20_000 }).toBe('SETTLEMENT_PAUSED')
+  expect(await movementsOf(stage)).toEqual([])
+  await endPauses(stage)
 })
 
 test('replaces a stuck sweep by attempts at higher fees that send less, one of which is mined', async () => {
