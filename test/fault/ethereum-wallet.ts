@@ -12,7 +12,10 @@ import { repeatUntilStopped } from './repeat-until-stopped.js'
  */
 const MAX_FEE = 100_000_000_000n
 const TIP = 1_000_000_000n
+/** Limit that fits every transaction. Blocks have room for few with this limit, whatever they use. */
 const GAS = 1_500_000n
+/** Transactions without a block that one check looks at. */
+const CHECKED = 50
 
 const quantity = z.string().transform(BigInt)
 
@@ -22,7 +25,13 @@ export interface EthereumWallet {
    * Signs with the next nonce, and sends the bytes again until a block holds them, also after a
    * reorganisation.
    */
-  send(transaction: { readonly to?: Address; readonly value?: bigint; readonly data?: Hex }): Promise<Hex>
+  send(transaction: {
+    readonly to?: Address
+    readonly value?: bigint
+    readonly data?: Hex
+    /** Limit of its gas. Default: one that fits every transaction. */
+    readonly gas?: bigint
+  }): Promise<Hex>
   /** Sends a contract, as `send` does. @returns The address that the contract has once it is mined. */
   deploy(bytecode: Hex): Promise<Address>
   call(to: Address, abi: Abi, functionName: string, args: readonly unknown[], value?: bigint): Promise<Hex>
@@ -36,7 +45,8 @@ export interface EthereumWallet {
 /** Opens a wallet with one key that no transaction has used yet. */
 export function createEthereumWallet(rpc: string, chainId: number, privateKey: Hex): EthereumWallet {
   const account = privateKeyToAccount(privateKey)
-  const sent: { readonly hash: Hex; readonly raw: Hex }[] = []
+  /** By nonce. One that is not signed yet is missing. */
+  const sent: ({ readonly hash: Hex; readonly raw: Hex } | undefined)[] = []
   let resent = 0
   let nonce = 0
 
@@ -54,8 +64,16 @@ export function createEthereumWallet(rpc: string, chainId: number, privateKey: H
    */
   const submit = (raw: Hex) => jsonRpc(rpc, 'eth_sendRawTransaction', [raw]).catch(() => null)
 
+  /** Returns the number of transactions in blocks. It falls when a reorganisation takes some back. */
+  const countMined = async () =>
+    Number(await jsonRpc(rpc, 'eth_getTransactionCount', [account.address, 'latest']))
+
+  /** Looks at the next ones that no block holds. Each of them is mined before those after it. */
   async function check(): Promise<void> {
-    for (const { hash, raw } of sent) {
+    const mined = await countMined()
+    for (const each of sent.slice(mined, mined + CHECKED)) {
+      if (!each) continue
+      const { hash, raw } = each
       const known = await jsonRpc(rpc, 'eth_getTransactionByHash', [hash])
       if (known !== null) continue
       resent += 1
@@ -67,13 +85,13 @@ export function createEthereumWallet(rpc: string, chainId: number, privateKey: H
 
   const wallet: EthereumWallet = {
     address: account.address,
-    async send({ to, value = 0n, data }) {
+    async send({ to, value = 0n, data, gas = GAS }) {
       const own = nonce++
       const raw = await account.signTransaction({
         type: 'eip1559',
         chainId,
         nonce: own,
-        gas: GAS,
+        gas,
         maxFeePerGas: MAX_FEE,
         maxPriorityFeePerGas: TIP,
         value,
@@ -81,7 +99,7 @@ export function createEthereumWallet(rpc: string, chainId: number, privateKey: H
         ...(data === undefined ? {} : { data }),
       })
       const hash = keccak256(raw)
-      sent.push({ hash, raw })
+      sent[own] = { hash, raw }
       await submit(raw)
       return hash
     },
@@ -93,7 +111,8 @@ export function createEthereumWallet(rpc: string, chainId: number, privateKey: H
     call: (to, abi, functionName, args, value = 0n) =>
       wallet.send({ to, value, data: encodeFunctionData({ abi, functionName, args }) }),
     async mined() {
-      for (const { hash } of sent) while (!(await isMined(hash))) await sleep(100)
+      while ((await countMined()) < nonce) await sleep(100)
+      for (const each of sent) while (each && !(await isMined(each.hash))) await sleep(100)
     },
     resent: () => resent,
     stop: () => checking.stop(),

@@ -49,6 +49,8 @@ export async function openShop(seed: number): Promise<Shop> {
     KEYTURN_SWEEP_INTERVAL: '5s',
     KEYTURN_WEBHOOK_RETRY_INTERVAL: '4s',
     KEYTURN_WEBHOOK_RETRY_WINDOW: '24s',
+    // A payout that no block holds is stuck after some seconds, instead of a multiple of a quarter of an hour.
+    KEYTURN_ALERT_STUCK_FACTOR: '0.01',
     KEYTURN_REBROADCAST_INTERVAL: '3s',
   }))
   const facts = stack.facts()

@@ -1,19 +1,28 @@
 /** What customers of the shop do on the chains: order, pay as agreed or otherwise, and lose a payment. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { getAddress, type Hex } from 'viem'
+import { encodeFunctionData, getAddress, type Hex } from 'viem'
 import { formatAmount, parseAmount } from '../../../domain/money.js'
 import { jsonRpc } from '../../../local/parts/json-rpc.js'
 import { evmClients, USDT_ABI } from '../../../local/parts/usdt.js'
 import type { CoinName } from '../coins.js'
 import { reorganise } from '../reorganise.js'
 import type { Shop } from './open-shop.js'
+import { freeze } from './outages.js'
 import { type Course, type Customer, depositsOf, FULFILLED } from './plan-month.js'
 
 /** Third account of Anvil's published test mnemonic. Its wallet sends nothing again. */
 const FORGETFUL_KEY: Hex = '0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a'
 /** Seconds until payments expire that must. The second ones are paid in part before. */
-const EXPIRES_SECONDS: Readonly<Partial<Record<Course, number>>> = { 'pays late': 5, 'pays too little': 45 }
+const EXPIRES_SECONDS: Readonly<Partial<Record<Course, number>>> = {
+  'pays late': 5,
+  'pays too little': 45,
+  'is confirmed late': 15,
+}
+/** Longer than three confirmations of two seconds usually take, after the end of a payment. */
+const MUCH_LATER_MS = 8_000
+/** More than a transfer of the token takes. A block has room for some hundreds of them. */
+const TRANSFER_GAS = 100_000n
 const OUTPUTS_A_TRANSACTION = 50
 const REQUESTS_AT_ONCE = 8
 /** Ether that a customer sends to the address of a payment of tokens. */
@@ -46,6 +55,19 @@ export async function order(shop: Shop, customers: readonly Customer[]): Promise
     }
   }
   await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, work))
+}
+
+/** Pays an order in time. @returns A function that stops the blocks until long after the payment's end. */
+export async function payBeforeOutage(
+  shop: Shop,
+  customers: readonly Customer[],
+): Promise<() => Promise<void>> {
+  await order(shop, customers)
+  const late = shop.the('is confirmed late')
+  await shop.bitcoin.pay([{ address: late.address, amount: late.customer.amount }])
+  await shop.untilStatus(late, 'paid')
+  const { expires_at: end } = await shop.client.payments.get(late.paymentId)
+  return () => freeze(shop.stack, 'bitcoin', Date.parse(end) + MUCH_LATER_MS - Date.now())
 }
 
 /** Pays by a wallet that forgets, waits for the credit, and replaces the blocks that hold the transaction. */
@@ -113,5 +135,10 @@ function depositsIn(shop: Shop, coin: CoinName, round: number): { address: strin
 
 function sendTokens({ facts, ethereum }: Shop, address: string, amount: bigint): Promise<Hex> {
   const usdt = getAddress(facts.networks.ethereum.tokens.usdt.address)
-  return ethereum.call(usdt, USDT_ABI, 'transfer', [getAddress(address), amount])
+  const data = encodeFunctionData({
+    abi: USDT_ABI,
+    functionName: 'transfer',
+    args: [getAddress(address), amount],
+  })
+  return ethereum.send({ to: usdt, data, gas: TRANSFER_GAS })
 }

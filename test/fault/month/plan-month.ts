@@ -26,6 +26,8 @@ export type Course =
   | 'is held'
   /** Pays and is credited, and a reorganisation removes the transaction for good. */
   | 'is taken back'
+  /** Pays in time, while no block is mined until long after the payment's end. */
+  | 'is confirmed late'
 
 /** What is wrong with the line of an order in the first upload. */
 export type OrderFault = 'another amount' | 'no line' | 'a state too far'
@@ -53,6 +55,7 @@ export const FULFILLED: readonly Course[] = ['pays', 'pays in two parts', 'pays 
 const SPECIAL: readonly (Pick<Customer, 'coin' | 'course'> & { readonly fault?: OrderFault })[] = [
   { coin: 'eth', course: 'is taken back' },
   { coin: 'eth', course: 'is held' },
+  { coin: 'btc', course: 'is confirmed late' },
   { coin: 'btc', course: 'leaves' },
   { coin: 'usdt', course: 'leaves', fault: 'a state too far' },
   { coin: 'btc', course: 'pays in two parts' },
@@ -94,6 +97,7 @@ export function depositsOf({ course, amount }: Customer): readonly bigint[] {
     case 'pays after the cancellation':
     case 'is held':
     case 'is taken back':
+    case 'is confirmed late':
       return [amount]
     default:
       return assertNever(course)

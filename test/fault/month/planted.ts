@@ -2,13 +2,16 @@
 
 import { assertNever } from '../../../domain/assert-never.js'
 import { formatAmount } from '../../../domain/money.js'
+import { type Losses, MISSED } from './lose-coins.js'
 import type { Order, Shop } from './open-shop.js'
 import { deadDeliveries } from './run-shop.js'
 import { FORGOTTEN } from './upload-orders.js'
 
-/** Returns the differences of the first upload, as `check subject field expected actual`. */
-export function plantedDifferences({ orders, the }: Shop): string[] {
+/** Returns the differences of the first run, as `check subject field expected actual`. */
+export function plantedDifferences({ orders, the }: Shop, { missed, fallen, balances }: Losses): string[] {
   return [
+    `chain:bitcoin ${missed.id} undefined ${MISSED} null`,
+    `chain:ethereum ${fallen.id} undefined ${balances.after} ${balances.before}`,
     ...orders.flatMap(mistakesOf),
     `orders ${FORGOTTEN.orderId} payment a payment of ${FORGOTTEN.amount} null`,
     `lifecycle ${the('is held').paymentId} status confirmed paid`,
@@ -43,10 +46,15 @@ export function disputedIn(shop: Shop): Order {
  *
  * @param rejected - Id of the deposit that was rejected.
  */
-export async function plantedExceptions(shop: Shop, rejected: string): Promise<string[]> {
+export async function plantedExceptions(
+  shop: Shop,
+  rejected: string,
+  { theft, nobodys, missed, fallen }: Losses,
+): Promise<string[]> {
   const about = (kind: string, list: readonly Order[]) => list.map(({ paymentId }) => `${kind}: ${paymentId}`)
   return [
     ...about('paid_not_confirmed', [shop.the('is held')]),
+    ...about('late_confirmed', [shop.the('is confirmed late')]),
     ...about('dispute', [disputedIn(shop)]),
     ...about('reorged', [shop.the('is taken back')]),
     ...about('late', [
@@ -62,6 +70,10 @@ export async function plantedExceptions(shop: Shop, rejected: string): Promise<s
     ...shop.orders.flatMap(orderExceptions),
     `order_mismatch: ${FORGOTTEN.orderId}`,
     `rejected_deposit: ${rejected}`,
+    `foreign_spend: ${theft}`,
+    `unattributed: ${nobodys}`,
+    `unattributed: ${missed.id}`,
+    `drift: ${fallen.id}`,
     ...(await deadDeliveries(shop)).map(({ id }) => `webhook_exhausted: ${id}`),
   ]
 }

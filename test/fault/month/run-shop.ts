@@ -1,16 +1,21 @@
 /** What the shop does in its month: decide held deposits, transfer, pay out, and reconcile. */
 
 import { getAddress, type Hex } from 'viem'
+import { createClient } from '../../../client/create-client.js'
 import type { Deposit, WebhookDelivery } from '../../../client/types.js'
+import type { ExceptionKind } from '../../../domain/books/exception.js'
 import { parseAmount } from '../../../domain/money.js'
 import { evmClients } from '../../../local/parts/usdt.js'
+import type { Exception } from '../../../wire/exception.js'
 import type { ReconciliationRun } from '../../../wire/reconciliation.js'
-import { approve } from '../approve.js'
+import { approve, PATIENT } from '../approve.js'
 import { COINS, type CoinName, freshRecipient } from '../coins.js'
 import { all } from '../read-all.js'
 import { untilAvailable } from '../users.js'
 import { whatIsOpen } from '../what-is-open.js'
+import { addressOf } from './lose-coins.js'
 import type { Shop } from './open-shop.js'
+import { whileFrozen } from './outages.js'
 import { until } from './until.js'
 
 /** Transfers, whose events the dead endpoint refuses. */
@@ -31,32 +36,31 @@ export async function decideHeldDeposits(shop: Shop): Promise<HeldDeposits> {
   const { facts, client } = shop
   const { rpc, chain_id: chainId, held_sender: held } = facts.networks.ethereum
   const { wallet } = evmClients(rpc, chainId, held.private_key as Hex)
-  const pay = async (user: string, address: string, value: bigint): Promise<Deposit> => {
-    await wallet.sendTransaction({ to: getAddress(address), value })
-    return until(`The deposit of ${user} is not held`, async () => {
+  const pay = (address: string, value: bigint) => wallet.sendTransaction({ to: getAddress(address), value })
+  const heldOf = (user: string): Promise<Deposit> =>
+    until(`The deposit of ${user} is not held`, async () => {
       const { items } = await client.deposits.list({ user_reference: user })
       return items.find(({ status }) => status === 'held') ?? null
     })
-  }
-  const depositOf = async (user: string): Promise<Deposit> => {
-    const { address } = await client.addresses.create({ user_reference: user, network: 'ethereum' })
-    return pay(user, address, parseAmount('0.5', 18))
-  }
-  const released = await depositOf('held-1')
-  await client.deposits.release(released.id, { reason: 'The sender is known' })
-  const rejected = await depositOf('held-2')
-  await client.deposits.reject(rejected.id, { reason: 'The sender is on a list' })
   const { customer, address } = shop.the('is held')
-  return { rejected: rejected.id, undecided: await pay(customer.user, address, customer.amount) }
+  for (const user of ['held-1', 'held-2'])
+    await pay((await addressOf(shop, user, 'ethereum')).address, parseAmount('0.5', 18))
+  await pay(address, customer.amount)
+  const [released, rejected, undecided] = await Promise.all([
+    heldOf('held-1'),
+    heldOf('held-2'),
+    heldOf(customer.user),
+  ])
+  await client.deposits.release(released.id, { reason: 'The sender is known' })
+  await client.deposits.reject(rejected.id, { reason: 'The sender is on a list' })
+  return { rejected: rejected.id, undecided }
 }
 
-/** Moves value on the books, and pays out in each coin. */
-export async function transferAndWithdraw(shop: Shop): Promise<void> {
-  const { facts, client } = shop
-  const payers = shop.byCourse('usdt', 'pays')
-  for (const order of payers.slice(-TRANSFERS)) {
+/** Moves value on the books, as soon as its senders have it. */
+export async function transfer(shop: Shop): Promise<void> {
+  for (const order of shop.byCourse('usdt', 'pays').slice(-TRANSFERS)) {
     await shop.untilStatus(order, 'confirmed')
-    await client.transfers.create({
+    await shop.client.transfers.create({
       from_user_reference: order.customer.user,
       to_user_reference: null,
       network: 'ethereum',
@@ -65,24 +69,66 @@ export async function transferAndWithdraw(shop: Shop): Promise<void> {
       reason: 'A fee of the shop',
     })
   }
+}
+
+/**
+ * Pays out in each coin, while the signer hangs until the queue has each payout as stuck. @returns Ids of the payouts.
+ */
+export async function withdrawWithoutSigner(shop: Shop): Promise<string[]> {
+  const { facts, client, stack } = shop
   const withdrawals: { coin: CoinName; user: string | null; amount: string }[] = [
     { coin: 'btc', user: null, amount: '0.05' },
     { coin: 'eth', user: 'held-1', amount: '0.1' },
-    ...payers.slice(-2).map(({ customer }) => ({ coin: 'usdt' as const, user: customer.user, amount: '2' })),
+    ...shop
+      .byCourse('usdt', 'pays')
+      .slice(-2)
+      .map(({ customer }) => ({ coin: 'usdt' as const, user: customer.user, amount: '2' })),
   ]
   for (const { coin, user, amount } of withdrawals) {
     const { network, decimals } = COINS[coin]
     if (user) await untilAvailable(client, user, { network, coin, decimals }, parseAmount(amount, decimals))
-    const created = await client.withdrawals.create({
-      network,
-      coin,
-      amount,
-      to_address: freshRecipient(coin),
-      priority: 'high',
-      ...(user ? { user_reference: user } : {}),
-    })
-    await approve(facts, 'withdrawals', created.id, [0, 0])
   }
+  return whileFrozen(stack, 'signer', async () => {
+    const ids: string[] = []
+    for (const { coin, user, amount } of withdrawals) {
+      const { id } = await client.withdrawals.create({
+        network: COINS[coin].network,
+        coin,
+        amount,
+        to_address: freshRecipient(coin),
+        priority: 'high',
+        ...(user ? { user_reference: user } : {}),
+      })
+      await approve(facts, 'withdrawals', id, [0, 0])
+      ids.push(id)
+    }
+    await until('The payouts are not stuck', async () => {
+      const stuck = await exceptionsOf(shop, 'stuck')
+      return ids.every((id) => stuck.some(({ subject }) => subject.id === id)) ? true : null
+    })
+    return ids
+  })
+}
+
+/** Lets the operator have the blocks of an address scanned again, and waits until that has ended. */
+export async function rescan({ facts }: Shop, { address }: { readonly address: string }): Promise<void> {
+  const { operator } = createClient({
+    baseUrl: facts.api,
+    apiKey: facts.operator.api_key,
+    apiSecret: facts.operator.api_secret,
+    ...PATIENT,
+  })
+  const { id } = await operator.rescans.start({ network: 'bitcoin', address })
+  await until('The rescan has not ended', async () => {
+    const { status, failure } = await operator.rescans.get(id)
+    if (failure) throw new Error(`It failed: ${failure.message}`)
+    return status === 'completed' ? true : null
+  })
+}
+
+/** Returns all exceptions of a kind that were ever raised. */
+export function exceptionsOf({ client }: Shop, kind: ExceptionKind): Promise<Exception[]> {
+  return all((cursor) => client.exceptions.list({ kind, limit: 100, ...cursor }))
 }
 
 /**
