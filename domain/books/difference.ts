@@ -7,15 +7,15 @@
  * - `totals`: the totals of every account equal what its journals brought and took.
  * - `holds`: what is reserved equals the open withdrawals, batches, deposits and disputes that reserve it.
  * - `deposits`: every deposit is booked as its status says, and no journal credits what is no deposit.
- * - `payouts`: every payout is settled in the books as its stage says.
+ * - `payouts`: every payout is settled in the books as its stage says, with the amount and the fee that left.
  * - `payments`: the sums of every payment equal its deposits.
  * - `events`: every change of a status has its event.
  * - `event_sequence`: the sequence of events has no gap, and every event is sealed in time.
  * - `deliveries`: every event has a delivery to each endpoint that takes it, and each delivery is under way.
- * - `audit_log`: the hash chain of the audit log is whole.
+ * - `audit_log`: the hash chain of the audit log is whole, and its head is the last entry.
  * - `address_counters`: no address lies past the counter of its key.
- * - `nonces`: every nonce in use belongs to an attempt, and every attempt has its nonce.
- * - `reservations`: every reserved outpoint belongs to an open attempt, and the other way round.
+ * - `nonces`: every nonce in use belongs to an open payout or a signed attempt, and every signed attempt has its nonce.
+ * - `reservations`: every reserved outpoint belongs to an open payout that spends it, and the other way round.
  * - `blocks`: every credited deposit lies in a block of the scanned chain.
  */
 export const INTERNAL_CHECKS = [

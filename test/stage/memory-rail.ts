@@ -60,15 +60,28 @@ export interface MemoryRail {
   isFree(coin: Coin): Promise<boolean>
 }
 
-/** @param credited - Whether the books begin with an amount that no transaction paid. Default: true. */
-export async function openMemoryRail({ credited = true } = {}): Promise<MemoryRail> {
-  const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
+export interface MemoryRailOptions {
+  /** Whether the books begin with an amount that no transaction paid. Default: true. */
+  readonly credited?: boolean
+  /** Variables of `testNetworks` that enable further networks. */
+  readonly variables?: Record<string, string>
+  /** Wraps the adapters of further networks. */
+  readonly wrap?: (adapter: ChainAdapter) => ChainAdapter
+}
+
+/** Opens the rail on Bitcoin. */
+export async function openMemoryRail(options: MemoryRailOptions = {}): Promise<MemoryRail> {
+  const { credited = true, variables = {}, wrap = (real) => real } = options
+  const networks = testNetworks({ BITCOIN_ENABLED: 'true', ...variables })
   const network = networks.get('bitcoin')
   if (!network) throw new Error('no bitcoin')
   const model = new ChainModel(network)
   const node = { forgets: false, refuses: false }
   const adapter = nodeOf(model, node)
-  const stage = await startStage({ networks, wrap: () => adapter })
+  const stage = await startStage({
+    networks,
+    wrap: (real) => (real.network.name === network.name ? adapter : wrap(real)),
+  })
   const { sql } = stage.api.database
   if (credited) await stage.credit('bitcoin', 'btc', '', 100n * PAID)
   await advanceChain(sql, adapter)

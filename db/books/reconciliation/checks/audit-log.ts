@@ -30,9 +30,9 @@ export const auditLog: BooksCheck = {
       }
       yield page.length
     }
-    const [head] = await tx<{ sequence: bigint }[]>`
-      SELECT sequence FROM audit_heads WHERE merchant_id = ${merchantId}`
-    const { entries, broken_at } = chain.result()
+    const [head] = await tx<{ sequence: bigint; hash: string }[]>`
+      SELECT sequence, encode(hash, 'hex') AS hash FROM audit_heads WHERE merchant_id = ${merchantId}`
+    const { entries, broken_at, head_hash } = chain.result()
     const brokenAt = broken_at ?? (BigInt(entries) === (head?.sequence ?? 0n) ? null : entries + 1)
     if (brokenAt !== null) {
       findings.differ({
@@ -43,6 +43,16 @@ export const auditLog: BooksCheck = {
         expected: `${head?.sequence ?? 0n} entries`,
         actual: `${brokenAt - 1} entries`,
         reason: 'The hash chain of the audit log is broken at this entry',
+      })
+    } else if (head && head.hash !== head_hash) {
+      findings.differ({
+        subject: { type: 'audit_entry', id: String(entries) },
+        field: 'head',
+        network: null,
+        coin: null,
+        expected: head_hash,
+        actual: head.hash,
+        reason: 'The next entry of the audit log would not continue the hash chain after this entry',
       })
     }
     const [unsealed] = await tx<{ late: number; soon: number }[]>`

@@ -14,8 +14,9 @@ interface Wrong {
   readonly sum: string
   readonly version: string
   readonly entries: string
-  /** Version of the first entry whose balance or version does not follow from those before it. */
+  /** Version of the first entry whose balance or version does not follow from those before it, and its place. */
   readonly broken: string | null
+  readonly place: string | null
   readonly running: string | null
   readonly balance_after: string | null
 }
@@ -35,10 +36,11 @@ export const balances: BooksCheck = {
           FROM page CROSS JOIN LATERAL (
             SELECT count(*) AS entries, coalesce(sum(amount), 0) AS sum,
                    min(account_version) FILTER (WHERE wrong) AS broken,
+                   (array_agg(place ORDER BY account_version) FILTER (WHERE wrong))[1] AS place,
                    (array_agg(running ORDER BY account_version) FILTER (WHERE wrong))[1] AS running,
                    (array_agg(balance_after ORDER BY account_version) FILTER (WHERE wrong))[1] AS balance_after
             FROM (
-              SELECT account_version, amount, balance_after, running,
+              SELECT account_version, amount, balance_after, running, place,
                      balance_after <> running OR account_version <> place AS wrong
               FROM (
                 SELECT account_version, amount, balance_after,
@@ -55,7 +57,7 @@ export const balances: BooksCheck = {
                (SELECT coalesce(jsonb_agg(jsonb_build_object(
                          'network', network, 'coin', coin, 'kind', kind, 'owner', owner, 'balance', balance::text,
                          'sum', sum::text, 'version', version::text, 'entries', entries::text, 'broken', broken::text,
-                         'running', running::text, 'balance_after', balance_after::text)), '[]')
+                         'place', place::text, 'running', running::text, 'balance_after', balance_after::text)), '[]')
                 FROM counted WHERE balance <> sum OR version <> entries OR broken IS NOT NULL) AS found`,
       (found) => {
         const account = accountName(found.kind, found.owner)
@@ -69,13 +71,21 @@ export const balances: BooksCheck = {
             actual: units(found.balance),
             reason: 'The balance of the account is not the sum of its entries',
           })
+        } else if (found.broken !== found.place) {
+          findings.differ({
+            ...common,
+            field: 'entry',
+            expected: found.place,
+            actual: found.broken,
+            reason: 'The version of an entry does not follow from that of the entry before it',
+          })
         } else if (found.broken !== null) {
           findings.differ({
             ...common,
             field: `entry ${found.broken}`,
             expected: units(found.running),
             actual: units(found.balance_after),
-            reason: 'The balance or the version of an entry does not follow from the entries before it',
+            reason: 'The balance after an entry does not follow from the entries before it',
           })
         } else {
           findings.differ({

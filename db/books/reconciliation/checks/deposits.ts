@@ -1,4 +1,7 @@
-/** Checks that every deposit is booked as its status says, and that no journal credits what is no deposit. */
+/**
+ * Checks that every deposit is booked as its status says, and that no journal credits what is no deposit. This
+ * compares amounts by kind of account. The check `journals` compares whose accounts they are.
+ */
 
 import { PENDING_DEPOSITS, RESERVED_DEPOSITS } from '../../../../domain/deposits/deposit-sets.js'
 import { members } from '../../../members.js'
@@ -34,7 +37,7 @@ export const deposits: BooksCheck = {
       '',
       (after) => tx<Page<string, Booked>[]>`
         WITH page AS MATERIALIZED (
-          SELECT id, network, coin, address_id, coalesce(user_reference, '') AS owner, amount, status,
+          SELECT id, network, coin, amount, status,
                  status IN ${members(tx, PENDING_DEPOSITS)} AS pending,
                  status IN ${members(tx, RESERVED_DEPOSITS)} AS held, status = 'success' AS credited,
                  refunded_by IS NOT NULL AS refunded
@@ -43,14 +46,11 @@ export const deposits: BooksCheck = {
           SELECT page.*, booked.*, CASE WHEN held OR credited THEN amount ELSE 0 END AS due_chain,
                  CASE WHEN held AND NOT refunded THEN amount ELSE 0 END AS due_reserved,
                  -- What was paid back is the merchant's own.
-                 CASE WHEN credited OR (refunded AND owner = '') THEN amount ELSE 0 END AS due_available
+                 CASE WHEN credited OR refunded THEN amount ELSE 0 END AS due_available
           FROM page CROSS JOIN LATERAL (
-            SELECT coalesce(sum(entry.amount) FILTER (
-                     WHERE account.kind = 'chain' AND account.owner = page.address_id), 0) AS booked_chain,
-                   coalesce(-sum(entry.amount) FILTER (
-                     WHERE account.kind = 'reserved' AND account.owner = page.owner), 0) AS booked_reserved,
-                   coalesce(-sum(entry.amount) FILTER (
-                     WHERE account.kind = 'available' AND account.owner = page.owner), 0) AS booked_available
+            SELECT coalesce(sum(entry.amount) FILTER (WHERE account.kind = 'chain'), 0) AS booked_chain,
+                   coalesce(-sum(entry.amount) FILTER (WHERE account.kind = 'reserved'), 0) AS booked_reserved,
+                   coalesce(-sum(entry.amount) FILTER (WHERE account.kind = 'available'), 0) AS booked_available
             FROM ledger_journals journal
             JOIN ledger_entries entry ON entry.journal_id = journal.id
             JOIN ledger_accounts account ON account.id = entry.account_id

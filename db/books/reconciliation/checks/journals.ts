@@ -84,8 +84,10 @@ export const journals: BooksCheck = {
                   SELECT network, coin, fee_coin, user_reference FROM payouts
                   WHERE id = page.reference AND merchant_id = ${merchantId}
                   UNION ALL
+                  -- A batch only holds and releases. Its parts settle.
                   SELECT network, coin, fee_coin, user_reference FROM batches
                   WHERE id = page.reference AND merchant_id = ${merchantId}
+                    AND page.type IN ('withdrawal.held', 'withdrawal.released')
                 ) payout
                 WHERE NOT EXISTS (
                   SELECT FROM entry
