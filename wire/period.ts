@@ -88,6 +88,10 @@ export const Period = z
         description:
           'Journals of this period that belong to an earlier, closed one by their cause. At most 1,000, the oldest.',
       }),
+    adjustments_total: z.int().meta({ description: 'How many there are.' }),
+    adjustments_truncated: z.boolean().meta({
+      description: 'Whether `adjustments` lacks some. `GET /statements/{period}?format=csv` has all.',
+    }),
     approval: AwaitedApproval.nullable().meta({
       description: 'Where a close or a re-opening waits for its approvals. `null` where none does.',
     }),

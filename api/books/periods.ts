@@ -37,6 +37,9 @@ import { FINANCE_ONLY, requireFinance, securedForFinance } from './require-finan
 /** Wait for bookings that are under way when a close is requested. */
 const SETTLE_MS = 5_000
 
+/** Adjustments that a period lists. The file of its statement has all. */
+const MOST_ADJUSTMENTS = 1_000
+
 const params = z.object({ period: PeriodName })
 const awaits = { 202: answer(Period, 'Waits for two approvals under `approval.path`') }
 
@@ -165,6 +168,7 @@ async function viewPeriod(
   if (!found || (found.row === null && found.window.from > now)) throw notFound('period', period)
   const { window, row } = found
   const pending = await findPendingChange(sql, merchantId, period)
+  const adjustments = await readAdjustments(sql, merchantId, window, MOST_ADJUSTMENTS)
   return {
     period,
     status: row?.status ?? 'open',
@@ -173,10 +177,9 @@ async function viewPeriod(
     hash: row?.hash ?? null,
     closed_at: row?.closed_at?.toISOString() ?? null,
     ...(await booksOf(sql, networks, merchantId, found, now)),
-    adjustments: (await readAdjustments(sql, merchantId, window)).map((each) => ({
-      ...each,
-      journal_id: String(each.journal_id),
-    })),
+    adjustments: adjustments.rows,
+    adjustments_total: adjustments.total,
+    adjustments_truncated: adjustments.rows.length < adjustments.total,
     approval: pending && {
       path: `/periods/${period}`,
       intent_hash: pending.intent_hash,

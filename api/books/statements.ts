@@ -4,6 +4,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { allowLong } from '../../db/books/periods/allow-long.js'
 import { findPeriod } from '../../db/books/periods/find-window.js'
 import type { StoredLine } from '../../db/books/periods/period-row.js'
+import { readAdjustments } from '../../db/books/periods/read-adjustments.js'
 import { readProof } from '../../db/books/periods/read-proof.js'
 import { readStatement, type StatementUnits } from '../../db/books/periods/read-statement.js'
 import { inTransaction } from '../../db/connect.js'
@@ -48,13 +49,21 @@ export function registerStatementRoutes(app: ApiApp, dependencies: ApiDependenci
     const statement = await viewStatement(dependencies, c.get('merchantId'), period)
     const { format } = c.req.valid('query')
     if (format === undefined) return c.json(success(statement), 200)
-    const body = format === 'csv' ? statementCsv(statement) : new Uint8Array(await statementPdf(statement))
+    const body =
+      format === 'csv'
+        ? statementCsv(statement, await listAdjustments(dependencies, c.get('merchantId'), statement))
+        : new Uint8Array(await statementPdf(statement))
     return c.body(body, 200, {
       'Content-Type': format === 'csv' ? 'text/csv; charset=utf-8' : 'application/pdf',
       'Content-Disposition': `attachment; filename="keyturn-statement-${period}.${format}"`,
       'Cache-Control': 'no-store',
     }) as never
   })
+}
+
+async function listAdjustments({ sql }: ApiDependencies, merchantId: string, { from, to }: Statement) {
+  const window = { from: new Date(from), to: new Date(to) }
+  return (await readAdjustments(sql, merchantId, window)).rows
 }
 
 async function viewStatement(

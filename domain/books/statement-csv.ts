@@ -1,4 +1,7 @@
-/** Writes a statement as CSV: a head that names period, window and blocks, then a table with a line a coin. */
+/**
+ * Writes a statement as CSV: a head that names period, window, blocks and the journals of the adjustments, then a table
+ * with a line a coin.
+ */
 
 import { type CsvCell, csvLine } from './csv.js'
 
@@ -30,8 +33,17 @@ export interface StatementText {
   readonly lines: readonly Readonly<Record<(typeof COLUMNS)[number], string>>[]
 }
 
+/** Journal that belongs to an earlier period by its cause. */
+export interface AdjustmentText {
+  readonly journal_id: string
+  readonly type: string
+  readonly reference: string
+  readonly network: string | null
+  readonly recorded_at: string
+}
+
 /** Returns the file. The table begins at the line whose first cell is `network`. */
-export function statementCsv(statement: StatementText): string {
+export function statementCsv(statement: StatementText, adjustments: readonly AdjustmentText[]): string {
   const { merchant, from, to, proof, lines } = statement
   const head: CsvCell[][] = [
     ['statement', statement.period],
@@ -43,6 +55,14 @@ export function statementCsv(statement: StatementText): string {
       block.network,
       { number: String(block.block_number) },
       block.block_hash,
+    ]),
+    ...adjustments.map(({ journal_id, type, reference, network, recorded_at }): CsvCell[] => [
+      'adjustment',
+      { number: journal_id },
+      type,
+      reference,
+      network ?? '',
+      recorded_at,
     ]),
   ]
   const table = lines.map((line) =>

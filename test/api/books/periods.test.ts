@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { postJournals } from '../../../db/books/ledger/post-journal.js'
 import { readTrialBalance } from '../../../db/books/periods/read-trial-balance.js'
 import { requestClose } from '../../../db/books/periods/request-close.js'
 import { rememberCoins } from '../../../db/chain/remember-coins.js'
@@ -15,6 +16,7 @@ import type { Network } from '../../../domain/chain/network.js'
 import { parseAmount } from '../../../domain/money.js'
 import type { Period } from '../../../wire/period.js'
 import { type Books, openBooks } from '../../stage/open-books.js'
+import { parseCsv } from '../../stage/parse-csv.js'
 import { startTestApi, type TestApi } from '../../stage/test-api.js'
 
 const THIS = periodAt(new Date())
@@ -169,6 +171,49 @@ test('books what belongs to a closed month in the next one, as an adjustment, an
     adjustments: '-2.99999993',
     closing: '1.00000016',
   })
+})
+
+test('says how many adjustments a month has where it lists the first thousand, and writes all into the file', async () => {
+  await business()
+  await books.close(LAST)
+  await books.approve(LAST)
+  expect(await read(THIS)).toMatchObject({ adjustments_total: 0, adjustments_truncated: false })
+  const count = 1_001
+  const asset = { network: 'bitcoin', coin: 'btc' }
+  await postJournals(
+    api.database.sql,
+    books.merchantId,
+    Array.from({ length: count }, (_, index) => ({
+      idempotencyKey: `missed:${index}`,
+      type: 'deposit.confirmed',
+      reference: index === 0 ? '=1+1' : `dep_${index}`,
+      height: 2,
+      entries: [
+        { ...asset, kind: 'chain', owner: 'a3', amount: 1n },
+        { ...asset, kind: 'available', owner: 'bob', amount: -1n },
+      ],
+    })),
+  )
+  const { adjustments, ...now } = await read(THIS)
+  expect(now).toMatchObject({ adjustments_total: count, adjustments_truncated: true })
+  expect(adjustments).toHaveLength(1_000)
+  const { json: text } = await books.call('GET', `/statements/${THIS}?format=csv`)
+  const lines = parseCsv(text)
+  const listed = lines.filter(([first]) => first === 'adjustment')
+  expect(listed).toHaveLength(count)
+  const [first] = adjustments
+  expect(listed[0]).toEqual([
+    'adjustment',
+    first?.journal_id,
+    'deposit.confirmed',
+    "'=1+1",
+    'bitcoin',
+    first?.recorded_at,
+  ])
+  // They stand above the table.
+  expect(lines.findIndex(([cell]) => cell === 'network')).toBeGreaterThan(
+    lines.lastIndexOf(listed.at(-1) ?? []),
+  )
 })
 
 test('notes what belongs to a month whose close waits for its approvals as an adjustment of the next one', async () => {
