@@ -176,6 +176,7 @@ const schema = z.object({
   KEYTURN_EXPORT_JOBS: z.coerce.number().int().min(1).default(5),
   /** Time for which the file of a job is kept. */
   KEYTURN_EXPORT_RETENTION: duration('7d'),
+  KEYTURN_RECONCILIATION_RETENTION: duration('400d'),
   /** Bytes, compressed, that the files of one merchant may take. */
   KEYTURN_EXPORT_STORAGE: z.coerce.number().int().min(0).default(5_000_000_000),
   /** Bytes, compressed, that the files of all merchants together may take. */

@@ -202,6 +202,7 @@ function coreOptions(parts: WorkerParts) {
           unansweredAfterMs: environment.KEYTURN_UNANSWERED_AFTER,
           signerOfflineAfterMs: environment.KEYTURN_SIGNER_OFFLINE_AFTER,
           exportRetentionMs: environment.KEYTURN_EXPORT_RETENTION,
+          reconciliationRetentionMs: environment.KEYTURN_RECONCILIATION_RETENTION,
           idempotencyWindowMs: environment.KEYTURN_IDEMPOTENCY_WINDOW,
           webhookRetryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
           webhookRetryWindowMs: environment.KEYTURN_WEBHOOK_RETRY_WINDOW,

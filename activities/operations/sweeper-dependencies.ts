@@ -44,6 +44,8 @@ export interface SweeperDependencies {
   readonly idempotencyWindowMs: number
   /** `KEYTURN_EXPORT_RETENTION`, in milliseconds. Absent in tests without exports. */
   readonly exportRetentionMs?: number
+  /** `KEYTURN_RECONCILIATION_RETENTION`, in milliseconds; 0 keeps everything. Absent in tests without old rows. */
+  readonly reconciliationRetentionMs?: number
   /** `KEYTURN_RECONCILIATION_INTERVAL`, in milliseconds; 0 for none. Absent in tests without schedules. */
   readonly reconciliationIntervalMs?: number
   /** `KEYTURN_NONCE_GAP_AFTER`, in milliseconds. */

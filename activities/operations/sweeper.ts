@@ -3,6 +3,8 @@
 import { purgeNonces } from '../../db/access/purge-nonces.js'
 import { purgeRequests } from '../../db/access/purge-requests.js'
 import { closeGoneCauses } from '../../db/books/exceptions/close-gone-causes.js'
+import { purgeOrders } from '../../db/books/orders/purge-orders.js'
+import { purgeRuns } from '../../db/books/reconciliation/purge-runs.js'
 import { raiseOverdue } from '../../db/books/reconciliation/raise-overdue.js'
 import { purgeCashierSessions } from '../../db/cashier/purge-sessions.js'
 import { listResumed } from '../../db/controls/pauses/list-resumed.js'
@@ -76,6 +78,8 @@ export interface Swept {
  */
 const OVERDUE_INTERVALS = 4
 const OVERDUE_MS = 3_600_000
+/** Interval at which a process deletes what reconciliations no longer need, because it reads all that is old. */
+const PURGE_EVERY_MS = 3_600_000
 
 export interface SweeperActivities {
   /** Sweeps once. It runs every part even if another fails, and then throws the first error. */
@@ -85,6 +89,16 @@ export interface SweeperActivities {
 /** Creates the activity of the workflow `sweeper`. */
 export function createSweeperActivities(dependencies: SweeperDependencies): SweeperActivities {
   const { sql, networks, gate, log } = dependencies
+  const { exportRetentionMs, reconciliationRetentionMs = 0 } = dependencies
+  let purgeAt = 0
+  /** Deletes old orders and runs, once an interval. */
+  const purgeReconciliations = async (): Promise<number> => {
+    if (reconciliationRetentionMs === 0 || Date.now() < purgeAt) return 0
+    purgeAt = Date.now() + PURGE_EVERY_MS
+    return (
+      (await purgeOrders(sql, reconciliationRetentionMs)) + (await purgeRuns(sql, reconciliationRetentionMs))
+    )
+  }
   return {
     async sweep() {
       const failures: unknown[] = []
@@ -171,10 +185,10 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
       await attempt('overdue payments', () => raiseOverdue(sql, networks))
       await attempt('results of replays', () => settleReplays(sql))
       await attempt('nonces', () => purgeNonces(sql))
-      const { exportRetentionMs } = dependencies
       if (exportRetentionMs !== undefined) {
         await attempt('files of exports', () => purgeExports(sql, exportRetentionMs))
       }
+      await attempt('old reconciliations', purgeReconciliations)
       await attempt('cashier sessions', () => purgeCashierSessions(sql))
       await attempt('idempotency keys', () => purgeRequests(sql, dependencies.idempotencyWindowMs))
       if (failures.length > 0) throw failures[0]

@@ -4,6 +4,7 @@ import type { OrderLine } from '../../../domain/books/order-line.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
+import { lockOrders } from './lock-orders.js'
 
 /** An order, and where it stands in the file. */
 export interface PlacedOrder {
@@ -45,7 +46,7 @@ export async function storeOrders(
 
 /** Returns the id of a new upload, under the lock of the merchant's uploads. Uploads of a merchant take turns. */
 export async function beginUpload(tx: Transaction, merchantId: string): Promise<string> {
-  await tx`SELECT pg_advisory_xact_lock(hashtextextended(${`orders of ${merchantId}`}, 0))`
+  await lockOrders(tx, merchantId)
   return newId('upl')
 }
 

@@ -216,7 +216,7 @@ function orphanPage(tx: Transaction, merchantId: string, after: string) {
       SELECT payment.id, payment.user_reference, payment.network, payment.coin, ${worth(tx)}::text AS amount, payment.status,
              extract(epoch FROM clock_timestamp() - coalesce(payment.paid_at, payment.created_at)) * 1000 AS late_ms
       FROM page payment
-      WHERE payment.amount_detected > 0
+      WHERE payment.amount_detected > 0 AND payment.orders_purged_at IS NULL
         AND NOT EXISTS (
           SELECT FROM merchant_orders named
           WHERE named.merchant_id = ${merchantId} AND named.payment_id = payment.id AND named.payment_id <> '')
