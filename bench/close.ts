@@ -27,6 +27,7 @@ export async function benchClose(context: BenchContext): Promise<Measurement[]> 
     const { id } = await createBenchMerchant(sql)
     context.progress(`  ${2 * journals} entries`)
     await fillJournals(sql, id, journals)
+    await sql`INSERT INTO chain_cursors (network, height, block_hash, head_height) VALUES ('bitcoin', 1, 'hash-1', 1)`
     await sql`UPDATE merchants SET created_at = ${monthOf(MONTH).from} WHERE id = ${id}`
     const statement = await repeat(() => readStatement(sql, id, monthOf(MONTH)))
     const close = await repeat(() => closeAndForget(sql, id))

@@ -201,9 +201,10 @@ async function booksOf(
     return { checklist: row.checklist, trial_balance: row.trial_balance, proof: row.proof }
   const running = window.to > now
   const at = running ? now : window.to
+  const proof = await readProof(sql, networks, merchantId, at, running)
   return {
-    checklist: await readChecklist(sql, merchantId, window, followsClosed),
+    checklist: await readChecklist(sql, merchantId, window, followsClosed, proof),
     trial_balance: await readTrialBalance(sql, networks, merchantId, at),
-    proof: await readProof(sql, networks, merchantId, at, running),
+    proof,
   }
 }

@@ -35,7 +35,14 @@ export async function closePeriod(
   if (found?.row?.status !== 'closing' || found.row.change_id !== change.id)
     return 'the period is no longer asked to close'
   const { row, window } = found
-  const checklist = await readChecklist(tx, merchantId, window, found.followsClosed, row.run_id)
+  const checklist = await readChecklist(
+    tx,
+    merchantId,
+    window,
+    found.followsClosed,
+    row.proof ?? [],
+    row.run_id,
+  )
   if (!isGreen(checklist)) {
     await tx`
       UPDATE periods SET checklist = ${json(tx, checklist)} WHERE merchant_id = ${merchantId} AND period = ${period}`

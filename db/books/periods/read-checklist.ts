@@ -2,7 +2,7 @@
 
 import type { PendingQuery, Row } from 'postgres'
 import type { Window } from '../../../domain/books/period.js'
-import type { ChecklistItem } from '../../../domain/books/period-books.js'
+import type { ChecklistItem, ProofBlock } from '../../../domain/books/period-books.js'
 import type { Queryable } from '../../connect.js'
 import { idTime } from '../../id-range.js'
 
@@ -34,6 +34,8 @@ interface Found {
  * belongs to a later period.
  *
  * - `earlier_periods`: the month before is closed.
+ * - `unproven_networks`: each network on which the merchant has coins at the end, or had bookings in the window, has a
+ *   block in the proof. One that left the configuration, or was never scanned, has none.
  * - `open_payments`: no payment of the window is open beyond its time.
  * - `ended_payments`: no deposit of a payment that expired or was cancelled is in a block and waits for confirmations,
  *   and no exception of such a payment stands, of what was seen by the end. A transaction in no block does not count: it may never be mined, and
@@ -46,27 +48,43 @@ interface Found {
  *   made since the end.
  * - `accepted_differences`: these. They are shown to those who approve the close, and never speak against it.
  *
+ * @param proof - Blocks that prove the period, or would now.
  * @param runId - Run that the close asked for, if it did.
  */
 export async function readChecklist(
   sql: Queryable,
   merchantId: string,
-  { to }: Window,
+  { from, to }: Window,
   followsClosed: boolean,
+  proof: readonly ProofBlock[],
   runId: string | null = null,
 ): Promise<ChecklistItem[]> {
   const earlier = { found: followsClosed ? 0n : 1n, examples: [] }
-  const [payments, ended, overdue, withdrawals, clearing, reconciliation, accepted] = await Promise.all([
-    find(
-      sql,
-      sql`
+  const [unproven, payments, ended, overdue, withdrawals, clearing, reconciliation, accepted] =
+    await Promise.all([
+      find(
+        sql,
+        sql`
+      SELECT DISTINCT network AS id
+      FROM (
+        SELECT id, network, version_before(id, version, ${from}) AS first, version_before(id, version, ${to}) AS last
+        FROM ledger_accounts
+        WHERE merchant_id = ${merchantId} AND kind = 'chain' AND created_at < ${to}
+          AND network <> ALL (${proof.map(({ network }) => network)})
+      ) account
+      WHERE last > first OR EXISTS (
+        SELECT FROM ledger_entries WHERE account_id = account.id AND account_version = last AND balance_after <> 0)`,
+      ),
+      find(
+        sql,
+        sql`
       SELECT id FROM payments
       WHERE merchant_id = ${merchantId} AND created_at < ${to} AND status = 'pending'
         AND expires_at < least(${to}::timestamptz, clock_timestamp() - ${LATE}::interval)`,
-    ),
-    find(
-      sql,
-      sql`
+      ),
+      find(
+        sql,
+        sql`
       SELECT payment.id FROM payments payment
       JOIN (
         SELECT payment_id FROM deposits
@@ -77,24 +95,24 @@ export async function readChecklist(
       ) waiting ON waiting.payment_id = payment.id
       WHERE payment.merchant_id = ${merchantId} AND payment.created_at < ${to}
         AND payment.status IN ('expired', 'cancelled')`,
-    ),
-    find(
-      sql,
-      sql`
+      ),
+      find(
+        sql,
+        sql`
       SELECT id FROM exceptions
       WHERE merchant_id = ${merchantId} AND status <> 'resolved' AND created_at < ${to}
         AND due_at < clock_timestamp()`,
-    ),
-    find(
-      sql,
-      sql`
+      ),
+      find(
+        sql,
+        sql`
       SELECT id FROM payouts
       WHERE merchant_id = ${merchantId} AND kind = 'withdrawal' AND created_at < ${to} AND stage = 'pending_approval'
         AND expires_at < least(${to}::timestamptz, clock_timestamp() - ${LATE}::interval)`,
-    ),
-    find(
-      sql,
-      sql`
+      ),
+      find(
+        sql,
+        sql`
       SELECT network || ' ' || coin || ' ' || kind AS id FROM ledger_accounts account
       WHERE merchant_id = ${merchantId} AND (kind = 'network_fee' AND balance <> 0 OR kind = 'reserved' AND balance > 0)
         AND (updated_at < ${to} OR EXISTS (
@@ -102,12 +120,13 @@ export async function readChecklist(
           WHERE entry.account_id = account.id
             AND entry.account_version = version_before(account.id, account.version, ${to})
             AND (kind = 'network_fee' AND balance_after <> 0 OR kind = 'reserved' AND balance_after > 0)))`,
-    ),
-    readRun(sql, merchantId, runId, to),
-    readAccepted(sql, merchantId, runId),
-  ])
+      ),
+      readRun(sql, merchantId, runId, to),
+      readAccepted(sql, merchantId, runId),
+    ])
   return [
     item('earlier_periods', earlier),
+    item('unproven_networks', unproven),
     item('open_payments', payments),
     item('ended_payments', ended),
     item('overdue_exceptions', overdue),

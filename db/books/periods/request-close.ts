@@ -74,13 +74,13 @@ export async function requestClose(
     })
   }
   const window = { from: found.window.from, to: running ? settled : found.window.to }
-  const checklist = await readChecklist(tx, merchantId, window, found.followsClosed)
+  const proof = await readProof(tx, networks, merchantId, window.to, running)
+  const checklist = await readChecklist(tx, merchantId, window, found.followsClosed, proof)
   requireGreen(period, checklist)
 
   // The period before has a statement by now, and what ran beside its close has ended: this period's will be whole.
   await noteLate(tx, merchantId)
   const trialBalance = await readTrialBalance(tx, networks, merchantId, window.to)
-  const proof = await readProof(tx, networks, merchantId, window.to, running)
   const id = newId('pcl')
   const now = Date.now()
   const intent: PeriodCloseIntent = {
@@ -138,10 +138,14 @@ async function requireOpen(tx: Transaction, { period, row }: FoundPeriod, mercha
 
 function requireGreen(period: string, checklist: readonly ChecklistItem[]): void {
   if (isGreen(checklist)) return
-  const red = checklist.filter(({ ok }) => !ok).map(({ name }) => name)
+  const red = checklist.filter(({ ok }) => !ok)
+  const unproven = red.find(({ name }) => name === 'unproven_networks')
+  const advice = unproven
+    ? `. Configure ${unproven.examples.join(', ')} again and let it be scanned, so that a block proves the month`
+    : ''
   throw new KeyturnError(
     'INVALID_STATE',
-    `${period} cannot be closed: ${red.join(', ')}. See details.checklist`,
+    `${period} cannot be closed: ${red.map(({ name }) => name).join(', ')}. See details.checklist${advice}`,
     {
       details: { period, checklist },
     },

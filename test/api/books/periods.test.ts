@@ -15,6 +15,7 @@ import { canonicalJson } from '../../../domain/canonical-json.js'
 import type { Network } from '../../../domain/chain/network.js'
 import { parseAmount } from '../../../domain/money.js'
 import type { Period } from '../../../wire/period.js'
+import { dateJournals } from '../../stage/date-journals.js'
 import { type Books, openBooks } from '../../stage/open-books.js'
 import { parseCsv } from '../../stage/parse-csv.js'
 import { startTestApi, type TestApi } from '../../stage/test-api.js'
@@ -499,6 +500,46 @@ test('shows a closed month with every line also when the configuration no longer
   } finally {
     networks.clear()
     for (const [name, network] of all) networks.set(name, network)
+  }
+})
+
+test('wants a block of each network on which the merchant has coins or bookings, also of one that left', async () => {
+  const networks = api.dependencies.networks as Map<string, Network>
+  const bitcoin = networks.get('bitcoin') as Network
+  const red = async () => (await read(LAST)).checklist.filter(({ ok }) => !ok)
+  const item = { name: 'unproven_networks', ok: false, found: 1, examples: ['bitcoin'] }
+  try {
+    networks.delete('bitcoin')
+    expect(await red()).toEqual([])
+    // Bookings since the end concern the next month.
+    await books.post('deposit.confirmed', { 'chain:b': 1n, 'available:ann': -1n })
+    expect(await red()).toEqual([])
+    const change = { 'chain:a': 1n, 'available:ann': -1n }
+    await books.post('deposit.confirmed', change, { at: new Date(monthOf(LAST).from.getTime() - 1) })
+    expect(await red()).toEqual([item])
+    const refused = await books.close(LAST)
+    expect([codeOf(refused), refused.json.error?.details.checklist]).toEqual([
+      [409, 'INVALID_STATE'],
+      expect.arrayContaining([item]),
+    ])
+    expect(refused.json.error?.message).toContain('Configure bitcoin again')
+    const back = { 'chain:a': -1n, 'available:ann': 1n }
+    const at = new Date(monthOf(LAST).from.getTime() - 1)
+    const paid = await books.post('withdrawal.settled', back, { at })
+    expect(await red()).toEqual([])
+    await dateJournals(api.database.sql, new Map([[paid, MIDDLE]]))
+    expect(await red()).toEqual([item])
+  } finally {
+    networks.set('bitcoin', bitcoin)
+  }
+  expect(await red()).toEqual([])
+  // A network that leaves while people decide has its block in what they sign.
+  await books.close(LAST)
+  try {
+    networks.delete('bitcoin')
+    expect(await books.approve(LAST)).toBe('effective')
+  } finally {
+    networks.set('bitcoin', bitcoin)
   }
 })
 
