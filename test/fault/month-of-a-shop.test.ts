@@ -23,6 +23,7 @@ import { findLedgerFaults } from './audit-books.js'
 import { COINS, type CoinName, freshRecipient } from './coins.js'
 import { type AuditOutcome, alterEntry, auditMonth, exportMonth, readExported } from './month/audit-month.js'
 import { closeMonth } from './month/close-month.js'
+import { CUSTOMERS, limitFor } from './month/customers.js'
 import { holdingsAt } from './month/holdings.js'
 import { FALLEN, type Losses, loseCoins, MISSED, mineEthereum, NOBODYS } from './month/lose-coins.js'
 import { openShop, type Shop } from './month/open-shop.js'
@@ -56,9 +57,8 @@ import { all } from './read-all.js'
 import { reorganise } from './reorganise.js'
 
 const SEED = Number(process.env.KEYTURN_FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31))
-const CUSTOMERS = Number(process.env.KEYTURN_MONTH_USERS ?? 100)
 /** Limit for each test after the month, which takes seconds on a quiet machine. */
-const TEST_MS = 300_000
+const TEST_MS = limitFor(300_000)
 const FREEZE_MS = 5_000
 /** The month that runs. The local stack lets a test close it. */
 const PERIOD = new Date().toISOString().slice(0, 7)
@@ -87,47 +87,51 @@ afterAll(async () => {
   await shop?.close(failed)
 }, 120_000)
 
-test('takes a month of orders while processes, nodes and endpoints fail', async () => {
-  const began = Date.now()
-  const log = (what: string) => console.log(`${what} after ${Math.round((Date.now() - began) / 1_000)} s`)
-  const random = createRandom(SEED)
-  orderedAt = new Date()
-  const month = planMonth(CUSTOMERS, random)
-  const isPaidBeforeOutage = ({ course }: Customer) => course === 'is confirmed late'
-  await order(
-    shop,
-    month.filter((customer) => !isPaidBeforeOutage(customer)),
-  )
-  const outage = await payBeforeOutage(shop, month.filter(isPaidBeforeOutage))
-  log(`${shop.orders.length} payments`)
-  const inBitcoin = async () => {
-    await outage()
-    await payInBitcoin(shop)
-    log('All was paid in Bitcoin')
-    await reorganise(shop.facts, 'bitcoin', 2)
-  }
-  const onEthereum = async () => {
-    await takeBack(shop)
-    log('A credited deposit was taken back')
-    await payOnEthereum(shop)
-    log('All was paid on Ethereum')
-    held = await decideHeldDeposits(shop)
-    log('Held deposits were decided')
-  }
-  const transfers = transfer(shop)
-  await Promise.all([inBitcoin(), onEthereum(), failMeanwhile(random)])
-  log('All was paid')
-  ;[losses, stuck] = await Promise.all([
-    loseCoins(shop),
-    withdrawWithoutSigner(shop),
-    payLate(shop),
-    transfers,
-  ])
-  log('All was requested')
-  meanwhile = await reconcile(shop, ['internal'])
-  await untilSettled(shop, held)
-  log('All is settled')
-}, 900_000)
+test(
+  'takes a month of orders while processes, nodes and endpoints fail',
+  async () => {
+    const began = Date.now()
+    const log = (what: string) => console.log(`${what} after ${Math.round((Date.now() - began) / 1_000)} s`)
+    const random = createRandom(SEED)
+    orderedAt = new Date()
+    const month = planMonth(CUSTOMERS, random)
+    const isPaidBeforeOutage = ({ course }: Customer) => course === 'is confirmed late'
+    await order(
+      shop,
+      month.filter((customer) => !isPaidBeforeOutage(customer)),
+    )
+    const outage = await payBeforeOutage(shop, month.filter(isPaidBeforeOutage))
+    log(`${shop.orders.length} payments`)
+    const inBitcoin = async () => {
+      await outage()
+      await payInBitcoin(shop)
+      log('All was paid in Bitcoin')
+      await reorganise(shop.facts, 'bitcoin', 2)
+    }
+    const onEthereum = async () => {
+      await takeBack(shop)
+      log('A credited deposit was taken back')
+      await payOnEthereum(shop)
+      log('All was paid on Ethereum')
+      held = await decideHeldDeposits(shop)
+      log('Held deposits were decided')
+    }
+    const transfers = transfer(shop)
+    await Promise.all([inBitcoin(), onEthereum(), failMeanwhile(random)])
+    log('All was paid')
+    ;[losses, stuck] = await Promise.all([
+      loseCoins(shop),
+      withdrawWithoutSigner(shop),
+      payLate(shop),
+      transfers,
+    ])
+    log('All was requested')
+    meanwhile = await reconcile(shop, ['internal'])
+    await untilSettled(shop, held)
+    log('All is settled')
+  },
+  limitFor(900_000),
+)
 
 /** Kills a worker, the API and the database, and freezes a node and the shop's endpoint. */
 async function failMeanwhile(random: Random): Promise<void> {

@@ -43,18 +43,19 @@ export function addressBook(client: Client): (user: string, network: string) => 
   }
 }
 
-/** Sends 100,000 whole tokens from the faucet of a chain, and waits until they are mined. */
+/** Sends tokens from the faucet of a chain, and waits until they are mined. @param whole - Tokens. */
 export async function fundWithTokens(
   chain: Pick<StackFile['networks']['ethereum'], 'rpc' | 'chain_id' | 'faucet_private_key'>,
   token: string,
   to: Hex,
+  whole = 100_000,
 ): Promise<void> {
   const faucet = evmClients(chain.rpc, chain.chain_id, chain.faucet_private_key as Hex)
   const hash = await faucet.wallet.writeContract({
     address: getAddress(token),
     abi: USDT_ABI,
     functionName: 'transfer',
-    args: [to, parseAmount('100000', 6)],
+    args: [to, parseAmount(String(whole), 6)],
   })
   await faucet.reader.waitForTransactionReceipt({ hash })
 }

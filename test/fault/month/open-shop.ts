@@ -10,9 +10,13 @@ import type { CoinName } from '../coins.js'
 import { createEthereumWallet, type EthereumWallet } from '../ethereum-wallet.js'
 import { endStack, type FaultStack, startFaultStack } from '../stack.js'
 import { fundWithTokens, openClient, WALLET_KEY } from '../users.js'
+import { CUSTOMERS } from './customers.js'
 import type { Course, Customer } from './plan-month.js'
 import { storeMapping } from './store-mapping.js'
 import { until } from './until.js'
+
+/** More than a customer pays in all. */
+const TOKENS_EACH = 1_000
 
 /** An order of a customer, and the payment that the shop made for it. */
 export interface Order {
@@ -60,7 +64,7 @@ export async function openShop(seed: number): Promise<Shop> {
   const client = openClient(facts)
   const bitcoin = createBitcoinWallet(utxo.rpc, utxo.faucet_wif)
   const ethereum = createEthereumWallet(chain.rpc, chain.chain_id, WALLET_KEY as Hex)
-  await fundWithTokens(chain, chain.tokens.usdt.address, ethereum.address)
+  await fundWithTokens(chain, chain.tokens.usdt.address, ethereum.address, TOKENS_EACH * CUSTOMERS)
   await storeMapping(client)
   await client.webhookEndpoints.update(facts.webhook.endpoint_id, {
     event_types: ['payment.status_changed', 'withdrawal.status_changed', 'exception.raised'],

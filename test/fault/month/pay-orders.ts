@@ -13,7 +13,9 @@ import { type Course, type Customer, depositsOf, FULFILLED } from './plan-month.
 
 /** Third account of Anvil's published test mnemonic. Its wallet sends nothing again. */
 const FORGETFUL_KEY: Hex = '0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a'
-/** Seconds until payments expire that must. The second ones are paid in part before. */
+/** Seconds until payments expire that must not before the month is closed. */
+const MONTH_SECONDS = 86_400
+/** Seconds until payments expire that must. All but the late ones are paid before, some of them in part. */
 const EXPIRES_SECONDS: Readonly<Partial<Record<Course, number>>> = {
   'pays late': 5,
   'pays too little': 45,
@@ -35,7 +37,6 @@ export async function order(shop: Shop, customers: readonly Customer[]): Promise
   const work = async () => {
     for (let customer = waiting.shift(); customer; customer = waiting.shift()) {
       const { user, network, coin, amount, decimals, orderId, course } = customer
-      const seconds = EXPIRES_SECONDS[course]
       const { payment_id: paymentId, address } = await client.payments.create(
         {
           user_reference: user,
@@ -43,7 +44,7 @@ export async function order(shop: Shop, customers: readonly Customer[]): Promise
           coin,
           amount: formatAmount(amount, decimals),
           order_id: orderId,
-          ...(seconds === undefined ? {} : { expires_in_seconds: seconds }),
+          expires_in_seconds: EXPIRES_SECONDS[course] ?? MONTH_SECONDS,
         },
         { idempotencyKey: orderId },
       )

@@ -1,9 +1,10 @@
 /** Waits for what a busy machine does late. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { limitFor } from './customers.js'
 
 /** Limit for each wait, which takes seconds on a quiet machine. */
-const WAIT_MS = 240_000
+const WAIT_MS = limitFor(240_000)
 const POLL_MS = 300
 
 /**
