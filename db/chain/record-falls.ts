@@ -3,6 +3,7 @@
  * chain.
  */
 
+import { chainCheck, driftOf } from '../../domain/books/difference.js'
 import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
@@ -39,6 +40,11 @@ export async function recordFalls(
   for (const fall of falls) {
     const { merchantId, addressId, coin } = fall
     const amount = fall.expected - fall.onChain
+    // A reconciliation may have seen the fall first. A journal that a person proposed about it would book it twice.
+    await closeCause(tx, merchantId, driftAt(network.name, addressId, coin), {
+      booked_as: 'balance_fall',
+      block_number: fall.height,
+    })
     const { journalId } = await postJournal(tx, {
       merchantId,
       // A block may leave the chain and come again. The row below makes it count once each time.
@@ -110,6 +116,12 @@ export async function revertFalls(tx: Transaction, network: string, height: numb
     const cause = causeOf(row.address_id, row.coin, Number(row.block_number))
     await closeCause(tx, row.merchant_id, cause, { reverted_above: height })
   }
+}
+
+/** Returns the cause of the exception that a comparison of the books with the chain raises about an address. */
+function driftAt(network: string, addressId: string, coin: string): string {
+  const subject = { type: 'address', id: addressId }
+  return driftOf(chainCheck(network), { subject, network, coin, expected: null, actual: null }).cause
 }
 
 /** Returns the cause of the exception about a fall. */

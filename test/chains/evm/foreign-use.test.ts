@@ -5,8 +5,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
 import { compareAccounts, createAccountLook } from '../../../activities/chain/compare-accounts.js'
+import { raiseException } from '../../../db/books/exceptions/raise-exception.js'
 import { rollBack } from '../../../db/chain/roll-back.js'
-import type { Sql } from '../../../db/connect.js'
+import type { Sql, Transaction } from '../../../db/connect.js'
+import { driftOf } from '../../../domain/books/difference.js'
 import { ledger } from '../../stage/deposit-steps.js'
 import { uncausedJournals } from '../../stage/uncaused-journals.js'
 import { FAUCET, type Lab } from './lab.js'
@@ -138,6 +140,41 @@ test('names a balance that falls without an own payout once, and books what the 
   expect(await ledger(sql, 'chain', holder.id, 'usdt')).toBe(30n)
   expect(await ledger(sql, 'available', 'victim', 'eth')).toBe(900n)
   expect(await ledger(sql, 'available', '', 'eth')).toBe(merchantOwn - 500n)
+})
+
+test('closes what a reconciliation had said about the same fall, so that nobody writes it off a second time', async () => {
+  const victim = await ground.issue('compared')
+  await lab.send({ to: victim.address, value: 900n })
+  await ground.mineAndCredit(4)
+  await lab.anvil.call('anvil_setBalance', victim.address, '0x190')
+  await lab.anvil.mine(1)
+  await advanceChain(sql, lab.adapter)
+  const difference = {
+    subject: { type: 'address', id: victim.id },
+    account: `chain:${victim.id}`,
+    network: 'ethereum',
+    coin: 'eth',
+    expected: '0.0000000000000004',
+    actual: '0.0000000000000009',
+  }
+  await sql.begin((tx) =>
+    raiseException(tx as unknown as Transaction, {
+      ...difference,
+      ...driftOf('chain:ethereum', difference),
+      merchantId: ground.merchant.id,
+      reason: 'The chain holds less than the books',
+      evidence: {},
+    }),
+  )
+  await compareTwice()
+  await compareTwice()
+  expect(
+    await sql`SELECT detail, status, resolution FROM exceptions WHERE subject_id = ${victim.id} ORDER BY id`,
+  ).toMatchObject([
+    { detail: 'drift', status: 'resolved', resolution: 'cause_gone' },
+    { detail: 'balance.fell_without_payment', status: 'open' },
+  ])
+  expect(await ledger(sql, 'chain', victim.id, 'eth')).toBe(400n)
 })
 
 test('books back what a reorg takes back', async () => {
