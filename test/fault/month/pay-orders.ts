@@ -7,6 +7,7 @@ import { jsonRpc } from '../../../local/parts/json-rpc.js'
 import { evmClients, USDT_ABI } from '../../../local/parts/usdt.js'
 import type { CoinName } from '../coins.js'
 import { reorganise } from '../reorganise.js'
+import { CUSTOMERS } from './customers.js'
 import type { Shop } from './open-shop.js'
 import { freeze } from './outages.js'
 import { type Course, type Customer, depositsOf, FULFILLED } from './plan-month.js'
@@ -19,7 +20,8 @@ const MONTH_SECONDS = 86_400
 const EXPIRES_SECONDS: Readonly<Partial<Record<Course, number>>> = {
   'pays late': 5,
   'pays too little': 45,
-  'is confirmed late': 15,
+  // A busy machine sees a deposit late. Many customers keep it busy.
+  'is confirmed late': 20 + Math.ceil(CUSTOMERS / 40),
 }
 /** Longer than three confirmations of two seconds usually take, after the end of a payment. */
 const MUCH_LATER_MS = 8_000
