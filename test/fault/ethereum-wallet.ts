@@ -12,7 +12,7 @@ import { repeatUntilStopped } from './repeat-until-stopped.js'
  */
 const MAX_FEE = 100_000_000_000n
 const TIP = 1_000_000_000n
-/** Limit that fits every transaction. Blocks have room for few with this limit, whatever they use. */
+/** Limit that fits every transaction. A block has room for few of them, however little they use. */
 const GAS = 1_500_000n
 /** Transactions without a block that one check looks at. */
 const CHECKED = 50

@@ -1,7 +1,7 @@
 /**
  * A month of a shop at speed. Customers pay their orders on both families of chains; some pay late, too much,
  * twice, in another coin, or not at all, and one payment leaves the chain again. A thief takes coins, an address
- * loses some, a deposit is missed, and another one belongs to nobody. Meanwhile a worker, the API and the
+ * loses some, a deposit is missed, and another one belongs to no user. Meanwhile a worker, the API and the
  * database are killed, both nodes, the signer and the shop's endpoint hang, blocks are replaced, and one endpoint
  * never answers. The shop uploads its orders with mistakes. Afterwards every planted anomaly is in the queue
  * once and no other is; the shop corrects its orders, two people approve what moves value, and two people close
@@ -243,7 +243,7 @@ test(
     await resolveByTwo(id, {
       resolution: 'write_off',
       journal: { address_id: fallen.id, network: 'ethereum', coin: 'eth', amount: FALLEN },
-      comment: 'The chain has less, and nobody can give it back',
+      comment: 'The chain has less, and it does not come back',
     })
     // It counts from the newest block on, and a run compares the newest final one.
     await mineEthereum(shop)

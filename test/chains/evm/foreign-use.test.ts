@@ -142,7 +142,7 @@ test('names a balance that falls without an own payout once, and books what the 
   expect(await ledger(sql, 'available', '', 'eth')).toBe(merchantOwn - 500n)
 })
 
-test('closes what a reconciliation had said about the same fall, so that nobody writes it off a second time', async () => {
+test('closes what a reconciliation had said about the same fall, so that no person writes it off a second time', async () => {
   const victim = await ground.issue('compared')
   await lab.send({ to: victim.address, value: 900n })
   await ground.mineAndCredit(4)

@@ -1,4 +1,4 @@
-/** Plants what nobody announces: coins that leave or arrive, and of which the platform or its owner does not know. */
+/** Plants what no user announces: coins that leave or arrive, and of which the platform or its owner does not know. */
 
 import { toHex } from 'viem'
 import { z } from 'zod'
@@ -91,7 +91,7 @@ async function payNobody({ sql, facts, bitcoin, client }: Shop): Promise<string>
     return found ?? null
   })
   await bitcoin.pay([{ address: skipped.address, amount: parseAmount(NOBODYS, 8) }])
-  return until('The deposit of nobody is not credited', async () => {
+  return until('The deposit without a user is not credited', async () => {
     const { items } = await client.deposits.list({ address: skipped.address })
     return items.find(({ status }) => status === 'success')?.id ?? null
   })
