@@ -233,3 +233,29 @@ test.each(['named', 'unnamed'])(
     expect(await of('stuck', payment.payment_id)).toMatchObject([{ status: 'resolved' }])
   },
 )
+
+test('leaves a drift resolved while both values move together, and raises it when they move apart', async () => {
+  const credit = async () => {
+    const payment = await stage.open()
+    stage.send(payment.address, '1')
+    await stage.mine(4)
+  }
+  await sql()`DELETE FROM exceptions WHERE kind = 'drift'`
+  await credit()
+  await tamper(3)
+  await run('internal')
+  const [first] = await exceptions('drift')
+  const resolved = await stage.api.call({
+    method: 'POST',
+    path: `/api/v1/exceptions/${first?.id}/resolve`,
+    body: { resolution: 'none', comment: 'It stays as it is' },
+  })
+  expect(resolved.status).toBe(200)
+  await credit()
+  expect((await run('internal')).status).toBe('differences')
+  const second = await exceptions('drift')
+  expect(second.map(({ status, resolution }) => `${status} ${resolution}`)).toEqual(['resolved none'])
+  await tamper(4)
+  await run('internal')
+  expect((await exceptions('drift')).map(({ status }) => status)).toEqual(['resolved', 'open'])
+})

@@ -10,6 +10,7 @@ import type { ExceptionRaised } from '../../../wire/event.js'
 import { iso, type Transaction } from '../../connect.js'
 import { appendEvents, type NewEvent } from '../../events/log/append-events.js'
 import { newId } from '../../new-id.js'
+import { sameValues } from './same-values.js'
 
 export interface NewException {
   readonly merchantId: string
@@ -33,7 +34,7 @@ export interface NewException {
   readonly evidence?: Readonly<Record<string, unknown>>
   /**
    * Whether the cause lasts and a check finds it again and again. Then a resolution by a person stands: the same
-   * values raise nothing until `closeCause` has said that the cause ended. Default `false`: each call is
+   * values (`sameValues`) raise nothing until `closeCause` has said that the cause ended. Default `false`: each call is
    * another occurrence.
    */
   readonly lasting?: boolean
@@ -80,8 +81,7 @@ export async function raiseExceptions(
     WHERE NOT each.lasting OR NOT EXISTS (
       SELECT FROM exceptions known
       WHERE known.merchant_id = each.merchant_id AND known.cause = each.cause AND known.status = 'resolved'
-        AND known.cause_gone_at IS NULL AND known.expected IS NOT DISTINCT FROM each.expected
-        AND known.actual IS NOT DISTINCT FROM each.actual)
+        AND known.cause_gone_at IS NULL AND ${sameValues(tx, tx`each.expected`, tx`each.actual`)})
     ORDER BY each.position
     ON CONFLICT (merchant_id, cause) WHERE status <> 'resolved' DO NOTHING
     RETURNING id, due_at`

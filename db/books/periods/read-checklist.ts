@@ -5,6 +5,7 @@ import type { Window } from '../../../domain/books/period.js'
 import type { ChecklistItem, ProofBlock } from '../../../domain/books/period-books.js'
 import type { Queryable } from '../../connect.js'
 import { idTime } from '../../id-range.js'
+import { sameValues } from '../exceptions/same-values.js'
 
 /** Names of one item that `examples` shows. */
 const EXAMPLES = 5
@@ -177,8 +178,8 @@ function isAccepted(sql: Queryable, merchantId: string) {
   return sql`found.due AND EXISTS (
     SELECT FROM exceptions known
     WHERE known.merchant_id = ${merchantId} AND known.cause = found.about ->> 'cause' AND known.status = 'resolved'
-      AND known.cause_gone_at IS NULL AND known.expected IS NOT DISTINCT FROM found.data ->> 'expected'
-      AND known.actual IS NOT DISTINCT FROM found.data ->> 'actual')`
+      AND known.cause_gone_at IS NULL
+      AND ${sameValues(sql, sql`(found.data ->> 'expected')`, sql`(found.data ->> 'actual')`)})`
 }
 
 /** Whether a difference concerns a journal, an order or an object with a dated id that was made since the end. */

@@ -588,26 +588,27 @@ test('refuses a close whose reconciliation did not compare the chain up to the b
 test('closes beside a difference whose exception a person has resolved, and shows it', async () => {
   const { sql } = api.database
   const cause = 'drift:holds:ann'
-  const find = async (actual: string) => {
+  const find = async (expected: string, actual: string) => {
     await books.reconcile(LAST, 'holds')
     await sql`
       INSERT INTO reconciliation_differences (run_id, check_name, due, number, data, about)
-      SELECT run_id, 'holds', true, 1, ${sql.json({ subject: { type: 'account', id: 'ann' }, expected: '1', actual })},
+      SELECT run_id, 'holds', true, 1, ${sql.json({ subject: { type: 'account', id: 'ann' }, account: 'ann', expected, actual })},
              ${sql.json({ kind: 'drift', cause })}
       FROM periods WHERE merchant_id = ${books.merchantId} AND period = ${LAST}`
   }
   await sql`
     INSERT INTO exceptions (id, merchant_id, kind, detail, cause, severity, reason, subject_type, subject_id, expected, actual,
-                            status, resolution, resolved_at, due_at, created_at, updated_at)
+                            evidence, status, resolution, resolved_at, due_at, created_at, updated_at)
     VALUES (${newId('exc')}, ${books.merchantId}, 'drift', 'drift', ${cause}, 'high', 'A hold', 'account', 'ann', '1', '2',
-            'resolved', 'none', now(), now(), now(), now())`
-  for (const [actual, state] of [
-    ['3', 'superseded'],
-    ['2', 'effective'],
+            '{"account": "ann"}', 'resolved', 'none', now(), now(), now(), now())`
+  for (const [expected, actual, state] of [
+    ['1', '3', 'superseded'],
+    // A booking has moved both values of the account.
+    ['1.5', '2.5', 'effective'],
   ] as const) {
     await books.close(LAST)
     for (const person of books.people.slice(1)) await books.decide(LAST, person)
-    await find(actual)
+    await find(expected, actual)
     expect(await books.advance(LAST)).toBe(state)
     const newest = [...(await read(LAST)).checklist].find(({ name }) => name === 'accepted_differences')
     expect(newest).toEqual({
