@@ -8,7 +8,9 @@ export const StatementLine = z
     network: z.string(),
     coin: z.string(),
     opening: z.string().meta({ description: 'Amount on the addresses at the begin. As the closing before.' }),
-    in: z.string().meta({ description: 'Deposits that were confirmed.' }),
+    in: z.string().meta({
+      description: 'Deposits that were confirmed, and coins without a transaction that were credited.',
+    }),
     out: z.string().meta({ description: 'Withdrawals that were paid, without fees. Positive.' }),
     fees: z.string().meta({ description: 'Fees that the network took. Positive.' }),
     transfers: z.string().meta({
@@ -35,8 +37,16 @@ export const Statement = z
       description: 'Whether the period is not closed, so that lines and blocks may still change.',
     }),
     proof: z.array(ProofBlock).readonly().meta({
-      description: 'Block of each network at which the chain says what the closing says.',
+      description:
+        'Block of each network at which the chain says what the closing says, with what lies outside the books.',
     }),
+    outside_books: z
+      .array(z.object({ network: z.string(), coin: z.string(), amount: z.string() }))
+      .readonly()
+      .meta({
+        description:
+          "What the addresses hold at the proof's block beside the closing: transfers below the network's minimum, and what came without a transaction and was not credited before the end. Coins without any are left out.",
+      }),
     lines: z.array(StatementLine).readonly().meta({ description: 'A line for each enabled coin.' }),
   })
   .meta({ id: 'Statement', description: 'A statement of a month.' })

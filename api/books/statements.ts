@@ -5,6 +5,7 @@ import { allowLong } from '../../db/books/periods/allow-long.js'
 import { findPeriod } from '../../db/books/periods/find-window.js'
 import type { StoredLine } from '../../db/books/periods/period-row.js'
 import { readAdjustments } from '../../db/books/periods/read-adjustments.js'
+import { type OutsideUnits, readOutside } from '../../db/books/periods/read-outside.js'
 import { readProof } from '../../db/books/periods/read-proof.js'
 import { readStatement, type StatementUnits } from '../../db/books/periods/read-statement.js'
 import { inTransaction } from '../../db/connect.js'
@@ -80,12 +81,19 @@ async function viewStatement(
   const running = window.to > now
   const proof =
     found?.row?.proof ?? (await readProof(sql, networks, merchantId, running ? now : window.to, running))
-  const units = closed
-    ? closed.map(fromStored)
+  const { units, outside } = closed
+    ? {
+        units: closed.map(fromStored),
+        outside: found.row.outside_books.map((each) => ({ ...each, amount: BigInt(each.amount) })),
+      }
     : await inTransaction(sql, async (tx) => {
         await allowLong(tx, merchantId)
-        return readStatement(tx, merchantId, window)
+        return {
+          units: await readStatement(tx, merchantId, window),
+          outside: await readOutside(tx, merchantId, proof, window.to),
+        }
       })
+  const decimalsOf = await findDecimals(sql, networks)
   return {
     period,
     merchant: { id: merchantId, name },
@@ -93,7 +101,8 @@ async function viewStatement(
     to: window.to.toISOString(),
     provisional: !closed,
     proof,
-    lines: viewLines(units, await findDecimals(sql, networks)),
+    outside_books: viewOutside(outside, decimalsOf),
+    lines: viewLines(units, decimalsOf),
   }
 }
 
@@ -133,5 +142,16 @@ function viewLines(
         closing: whole(row.closing),
       },
     ]
+  })
+}
+
+/** Formats what lies outside the books, with the same coins left out. */
+function viewOutside(
+  outside: readonly OutsideUnits[],
+  decimalsOf: (network: string, coin: string) => number | undefined,
+): Statement['outside_books'] {
+  return outside.flatMap(({ network, coin, amount }) => {
+    const decimals = decimalsOf(network, coin)
+    return decimals === undefined ? [] : [{ network, coin, amount: formatAmount(amount, decimals) }]
   })
 }

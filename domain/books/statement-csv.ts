@@ -30,6 +30,12 @@ export interface StatementText {
     readonly block_number: number
     readonly block_hash: string
   }[]
+  /** What the chain holds beside the closing at the blocks of the proof. */
+  readonly outside_books: readonly {
+    readonly network: string
+    readonly coin: string
+    readonly amount: string
+  }[]
   readonly lines: readonly Readonly<Record<(typeof COLUMNS)[number], string>>[]
 }
 
@@ -44,7 +50,7 @@ export interface AdjustmentText {
 
 /** Returns the file. The table begins at the line whose first cell is `network`. */
 export function statementCsv(statement: StatementText, adjustments: readonly AdjustmentText[]): string {
-  const { merchant, from, to, proof, lines } = statement
+  const { merchant, from, to, proof, outside_books: outside, lines } = statement
   const head: CsvCell[][] = [
     ['statement', statement.period],
     ['status', statement.provisional ? 'provisional' : 'closed'],
@@ -55,6 +61,12 @@ export function statementCsv(statement: StatementText, adjustments: readonly Adj
       block.network,
       { number: String(block.block_number) },
       block.block_hash,
+    ]),
+    ...outside.map(({ network, coin, amount }): CsvCell[] => [
+      'outside_books',
+      network,
+      coin,
+      { number: amount },
     ]),
     ...adjustments.map(({ journal_id, type, reference, network, recorded_at }): CsvCell[] => [
       'adjustment',

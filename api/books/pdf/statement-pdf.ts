@@ -62,6 +62,11 @@ async function drawHead(page: Page, statement: Statement): Promise<number> {
   )
   for (const { network, block_number, block_hash } of statement.proof)
     await write(`Agrees with ${network} at block ${block_number}, ${block_hash}`, 8)
+  for (const { network, coin, amount } of statement.outside_books)
+    await write(
+      `Outside the books, beside the closing, lies ${amount} ${coin} on ${network} at that block`,
+      8,
+    )
   return y + LINE
 }
 

@@ -10,8 +10,9 @@ import { readDecimals } from '../../networks/read-decimals.js'
 import type { RunBlock } from '../reconciliation/run-row.js'
 import { findPeriod } from './find-window.js'
 import { noteLate } from './note-late.js'
-import { lockPeriods, type StoredLine } from './period-row.js'
+import { lockPeriods, type StoredLine, type StoredOutside } from './period-row.js'
 import { isGreen, readChecklist } from './read-checklist.js'
+import { readOutside } from './read-outside.js'
 import { readStatement, type StatementUnits } from './read-statement.js'
 import { readTrialBalance } from './read-trial-balance.js'
 import { setFence } from './set-fence.js'
@@ -74,9 +75,12 @@ export async function closePeriod(
     adjustments: String(line.adjustments),
     closing: String(line.closing),
   }))
+  const outside: StoredOutside[] = (await readOutside(tx, merchantId, books.proof, window.to)).map(
+    ({ amount, ...each }) => ({ ...each, amount: String(amount) }),
+  )
   await tx`
     UPDATE periods SET status = 'closed', checklist = ${json(tx, checklist)}, statement = ${json(tx, stored)},
-      closed_at = clock_timestamp(), updated_at = clock_timestamp()
+      outside_books = ${json(tx, outside)}, closed_at = clock_timestamp(), updated_at = clock_timestamp()
     WHERE merchant_id = ${merchantId} AND period = ${period}`
   await setFence(tx, merchantId)
   await noteLate(tx, merchantId)

@@ -21,6 +21,13 @@ export interface StoredLine {
   readonly closing: string
 }
 
+/** What the chain holds beside the closing: base units in digits. */
+export interface StoredOutside {
+  readonly network: string
+  readonly coin: string
+  readonly amount: string
+}
+
 export interface PeriodRow {
   readonly merchant_id: string
   readonly period: string
@@ -35,6 +42,8 @@ export interface PeriodRow {
   readonly proof: readonly ProofBlock[] | null
   readonly hash: string | null
   readonly statement: readonly StoredLine[] | null
+  /** Empty until closed. */
+  readonly outside_books: readonly StoredOutside[]
   readonly closed_at: Date | null
 }
 

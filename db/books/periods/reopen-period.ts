@@ -85,7 +85,7 @@ export async function reopenPeriod(
   if (!(await isLast(tx, merchantId, period))) return false
   await tx`
     UPDATE periods SET status = 'open', trial_balance = NULL, proof = NULL, hash = NULL, statement = NULL,
-      closed_at = NULL, updated_at = clock_timestamp()
+      outside_books = '[]', closed_at = NULL, updated_at = clock_timestamp()
     WHERE merchant_id = ${merchantId} AND period = ${period}`
   await setFence(tx, merchantId)
   await appendAudit(tx, {

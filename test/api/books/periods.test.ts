@@ -147,6 +147,29 @@ test('closes a month by two approvals: sums, block and hash are what two people 
   ])
 })
 
+test('says how much lay outside the books at the block of the proof, and keeps it with the closed month', async () => {
+  const { sql } = early.database
+  const shop = await openBooks(early, monthOf(LAST).from)
+  await business(shop)
+  await early.enrol(shop.merchantId)
+  const made = await shop.call('POST', '/addresses', { user_reference: 'alice', network: 'bitcoin' })
+  const small = (block: number, amount: bigint) => sql`
+    INSERT INTO small_transfers (network, block_number, address_id, coin, transfers, amount)
+    VALUES ('bitcoin', ${block}, ${made.json.data.id}, 'btc', 1, ${amount})`
+  await small(5, 546n)
+  await small(20, 1_000n)
+  const outside = async () => (await shop.call('GET', `/statements/${LAST}`)).json.data.outside_books
+  const beside = [{ network: 'bitcoin', coin: 'btc', amount: '0.00000546' }]
+  expect(await outside()).toEqual(beside)
+  await shop.close(LAST)
+  expect(await shop.approve(LAST)).toBe('effective')
+  await sql`DELETE FROM small_transfers WHERE address_id = ${made.json.data.id}`
+  expect(await outside()).toEqual(beside)
+  const { status } = await shop.reopen(LAST)
+  expect([status, await shop.approve(LAST)]).toEqual([202, 'effective'])
+  expect(await outside()).toEqual([])
+})
+
 test('books what belongs to a closed month in the next one, as an adjustment, and leaves the closed one as it is', async () => {
   const deposit = await business()
   await books.close(LAST)

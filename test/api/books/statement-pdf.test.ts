@@ -25,6 +25,7 @@ function statement(name: string, coins = 3): Statement {
     to: '2026-12-01T00:00:00.000Z',
     provisional: false,
     proof: [{ network: 'bitcoin', block_number: 871_234, block_hash: 'ab'.repeat(32) }],
+    outside_books: [{ network: 'bitcoin', coin: 'btc', amount: '0.00000546' }],
     lines: Array.from({ length: coins }, (_, index) => line(index)),
   }
 }
@@ -54,6 +55,7 @@ test('holds every figure, the period, its status and the block', async () => {
     'Closed: the figures are final',
     'From 2026-11-01T00:00:00.000Z until before 2026-12-01T00:00:00.000Z',
     `bitcoin at block 871234, ${'ab'.repeat(32)}`,
+    'Outside the books, beside the closing, lies 0.00000546 btc on bitcoin at that block',
     'coin-0 on network-0',
     '0.000000000000000001',
     '12345678.123456789012345678',
