@@ -143,7 +143,10 @@ const party = z.string().min(1).max(255).nullable()
 const asset = { network: z.string().min(1).max(31), coin: z.string().min(1).max(31), amount: Amount }
 
 export const MoveJournal = z.strictObject({
-  from_user_reference: party.meta({ description: "`null`: the merchant's own account." }),
+  from_user_reference: party.meta({
+    description:
+      "`null`: the merchant's own account or, for a credit of coins that came without a transaction, no one.",
+  }),
   to_user_reference: party.meta({ description: "`null`: the merchant's own account." }),
   ...asset,
 })

@@ -72,6 +72,22 @@ export const ExportedAddress = z
         description:
           "What lies on it and is in no balance: transfers below the network's minimum, what the chain itself paid, and rises without a transaction that shows them.",
       }),
+    booked_rises: z
+      .array(
+        z.object({
+          coin: z.string(),
+          amount: z.string(),
+          source: z.enum(['validator_withdrawal', 'unexplained']),
+          block_number: z
+            .number()
+            .int()
+            .meta({ description: 'The block that has it, or at which it was noticed.' }),
+          journal_id: z.string().meta({ description: 'Journal of the ledger that books it.' }),
+          booked_at: z.iso.datetime().meta({ description: 'Until then it lay outside the books.' }),
+        }),
+      )
+      .readonly()
+      .meta({ description: 'What lay outside the books until two people credited it.' }),
   })
   .meta({ id: 'ExportedAddress', description: 'An address, wallets and change addresses included.' })
 export type ExportedAddress = z.infer<typeof ExportedAddress>

@@ -29,7 +29,7 @@ const resolve = createRoute({
   method: 'post',
   path: '/exceptions/{id}/resolve',
   summary: 'Resolve an exception',
-  description: `${FINANCE_ONLY} \`none\` resolves it at once. \`credit\`, \`re_attribute\` and \`write_off\` wait for the approvals of two people who did not propose them; \`refund\` makes a withdrawal and resolves the exception when it is confirmed.`,
+  description: `${FINANCE_ONLY} \`none\` resolves it at once. \`credit\`, \`re_attribute\` and \`write_off\` wait for the approvals of two people who did not propose them; the \`credit\` of coins that came without a transaction books these coins; \`refund\` makes a withdrawal and resolves the exception when it is confirmed.`,
   tags: ['Exceptions'],
   request: {
     params: z.object({ id: z.string().max(255) }),

@@ -20,12 +20,20 @@ export interface OutsideBooks {
   readonly block_number: number | null
 }
 
+/** What lay outside the books until people credited it. */
+export interface BookedRise extends OutsideBooks {
+  /** Time of its journal, ISO 8601. */
+  readonly booked_at: string
+}
+
 /** An address of the export, as far as it is checked. */
 export interface ExportedAddress {
   readonly id: string
   readonly address: string
   readonly network: string
   readonly outside_books: readonly OutsideBooks[]
+  /** Absent in exports of older versions. */
+  readonly booked_rises?: readonly BookedRise[]
 }
 
 /** A network of `GET /networks`, as far as it is checked. */
@@ -46,6 +54,8 @@ export interface ChainQuestion {
   readonly url: string
   readonly addresses: readonly ExportedAddress[]
   readonly accounts: readonly AccountAtEnd[]
+  /** End of the period, ISO 8601, not included. */
+  readonly end: string
   /** First block that can pay an address (UTXO). */
   readonly fromBlock: number
   /** Receives the height that was read, of the proof's. */
@@ -142,7 +152,7 @@ function requireHash({ height, hash }: { height: number; hash: string }, found: 
 
 /** @returns The number of faults, and of coins of which something lies outside the books. */
 function compare(
-  { proof, addresses, accounts }: ChainQuestion,
+  { proof, addresses, accounts, end }: ChainQuestion,
   holdings: Holdings,
   check: string,
   findings: Findings,
@@ -170,7 +180,7 @@ function compare(
         )
       continue
     }
-    const { least, most } = outsideAt(address, coin, proof.block_number)
+    const { least, most } = outsideAt(address, coin, proof.block_number, end)
     const surplus = onChain - inBooks
     const held = `${address.address} holds ${showDecimal(onChain)} ${coin} at block ${proof.block_number}, and ${showDecimal(inBooks)} in the ledger`
     if (surplus < least || surplus > most)
@@ -197,9 +207,15 @@ function compare(
 }
 
 /** Returns the least and the most that may lie outside the books at a block. They are equal where all blocks are known. */
-function outsideAt(address: ExportedAddress, coin: string, height: number): { least: bigint; most: bigint } {
+function outsideAt(
+  address: ExportedAddress,
+  coin: string,
+  height: number,
+  end: string,
+): { least: bigint; most: bigint } {
   let [least, most] = [0n, 0n]
-  for (const each of address.outside_books) {
+  const bookedLater = (address.booked_rises ?? []).filter(({ booked_at: at }) => at >= end)
+  for (const each of [...address.outside_books, ...bookedLater]) {
     if (each.coin !== coin) continue
     const amount = parseDecimal(each.amount) ?? 0n
     if (each.block_number !== null && each.block_number <= height) least += amount

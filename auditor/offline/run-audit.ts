@@ -88,6 +88,7 @@ export async function runAudit(request: AuditRequest): Promise<Findings> {
         url,
         addresses: addresses.filter((address) => address.network === proof.network),
         accounts: ledger.accounts,
+        end: period.to,
         fromBlock: request.fromBlocks.get(proof.network) ?? 1,
         ...(say && {
           onProgress: (height) => {

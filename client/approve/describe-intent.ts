@@ -172,10 +172,15 @@ function describeResolution(intent: ExceptionResolutionIntent): string[] {
           `  writes off ${amount} of ${value(intent.address)} (${value(intent.address_id)})`,
           `  paid by   ${party(null)}`,
         ]
-      : [
-          `  moves     ${amount} from ${party(intent.from_user_reference)}`,
-          `  to        ${party(intent.to_user_reference)}`,
-        ]
+      : intent.address_id !== null
+        ? [
+            `  books     ${amount} that rose on ${value(intent.address)} (${value(intent.address_id)})`,
+            `  to        ${party(intent.to_user_reference)}`,
+          ]
+        : [
+            `  moves     ${amount} from ${party(intent.from_user_reference)}`,
+            `  to        ${party(intent.to_user_reference)}`,
+          ]
   return [
     `${intent.resolution} of exception ${visibleText(intent.exception)} (${visibleText(intent.exception_kind)})`,
     ...moves,

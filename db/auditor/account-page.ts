@@ -10,13 +10,13 @@ export interface AccountAt {
   readonly booked: bigint
   /** Base units of transfers below the network's minimum, which are only counted. */
   readonly small: bigint
-  /** Reference of a rise that the watcher noticed, and that no transaction explains. `null` without one. */
+  /** Reference of a noticed rise that no transaction explains and that is not booked. `null` without one. */
   readonly rise: string | null
-  /** Base units of all such rises, also of those that were noticed after the block. */
+  /** Base units of such rises, and of all that were noticed after the block: their coins may be older than it. */
   readonly risen: bigint
   /** Base units of such rises that were noticed up to the block. */
   readonly risenBefore: bigint
-  /** Base units that the chain itself paid (validators' withdrawals), which are in no user's balance. */
+  /** Base units that the chain itself paid (validators' withdrawals), and that are not booked. */
   readonly granted: bigint
 }
 
@@ -89,13 +89,15 @@ export function readAccountPage(
         coalesce((
           SELECT sum(amount) FROM balance_rises
           WHERE network = ${network} AND address_id = address.id AND coin = ${coin}
-            AND source = 'validator_withdrawal' AND block_number <= ${height}), 0) AS granted,
+            AND source = 'validator_withdrawal' AND block_number <= ${height} AND journal_id IS NULL), 0) AS granted,
         rise.reference AS rise, rise.risen, rise.risen_before AS "risenBefore"
       FROM address CROSS JOIN LATERAL (
-        SELECT min(reference) AS reference, coalesce(sum(amount), 0) AS risen,
+        SELECT min(reference) FILTER (WHERE journal_id IS NULL) AS reference, coalesce(sum(amount), 0) AS risen,
                coalesce(sum(amount) FILTER (WHERE block_number <= ${height}), 0) AS risen_before
         FROM balance_rises
         WHERE network = ${network} AND address_id = address.id AND coin = ${coin} AND source = 'unexplained'
+          -- The journal of one that is booked counts from the block at which it was noticed.
+          AND (journal_id IS NULL OR block_number > ${height})
       ) rise LEFT JOIN ledger_accounts account
         ON account.merchant_id = ${merchantId} AND account.network = ${network} AND account.coin = ${coin}
         AND account.kind = 'chain' AND account.owner = address.id

@@ -94,7 +94,7 @@ export async function applyAgain(
     await keepHeaders(tx, network.name, blocks, [...changed.map((row) => row.txid), ...txidsOf(foreign)])
     await countSmallAgain(tx, network.name, small)
     const deposits = changed.filter((row) => row.status === 'unconfirmed')
-    await explainRises(tx, network, deposits)
+    events.push(...(await explainRises(tx, network, deposits)))
     for (const each of replaced)
       events.push(depositEvent(network, each.after, cursor.height, each.before.status))
     events.push(...(await followDeposits(tx, [...changed, ...replaced.map((each) => each.after)])))

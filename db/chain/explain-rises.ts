@@ -3,53 +3,95 @@
 import { byFamily } from '../../domain/chain/by-family.js'
 import type { Network } from '../../domain/chain/network.js'
 import { closeCauses } from '../books/exceptions/close-cause.js'
+import { raiseExceptions } from '../books/exceptions/raise-exception.js'
 import type { Transaction } from '../connect.js'
+import { ownerOf } from '../deposits/deposit-journal.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
+import type { NewEvent } from '../events/log/append-events.js'
 import { missedCause, riseCause } from './missed-cause.js'
+import { type Rise, riseException } from './record-rises.js'
+import { takeBackRises } from './take-back-rises.js'
 
-/** Does so for deposits that a rescan recorded. */
+/**
+ * Does so for deposits that a rescan recorded. What two people had credited of a rise is taken back, because the deposit
+ * is credited in its place; what the deposit does not explain of it waits for people again.
+ *
+ * @returns The events to append.
+ */
 export async function explainRises(
   tx: Transaction,
   network: Network,
   deposits: readonly DepositRow[],
-): Promise<void> {
+): Promise<NewEvent[]> {
+  const events: NewEvent[] = []
   for (const deposit of deposits) {
     const { id, merchant_id: merchantId, address_id: addressId, coin, block_number: height } = deposit
     const evidence = { deposit: id, transaction_hash: deposit.txid, block_number: Number(height) }
-    const causes = byFamily(network, {
-      utxo: () => [missedCause(network.name, `${deposit.txid}:${deposit.output_index}`)],
-      evm: () => [missedCause(network.name, `${addressId}:${coin}`)],
+    const missed = byFamily(network, {
+      utxo: () => missedCause(network.name, `${deposit.txid}:${deposit.output_index}`),
+      evm: () => missedCause(network.name, `${addressId}:${coin}`),
     })
-    causes.push(...(await lowerRises(tx, network.name, deposit)))
+    const lowered = await lowerRises(tx, network.name, deposit)
+    const causeOf = ({ reference }: Rise) => riseCause(addressId, coin, 'unexplained', reference)
+    // The exception of a rise that is explained in part stands. If it was resolved by a credit, another one is raised.
+    const ended = lowered.filter(({ rise, journalId }) => rise.amount === 0n || journalId !== null)
     await closeCauses(
       tx,
-      causes.map((cause) => ({ merchantId, cause, evidence })),
+      [missed, ...ended.map(({ rise }) => causeOf(rise))].map((cause) => ({ merchantId, cause, evidence })),
+    )
+    const booked = lowered.filter(({ journalId }) => journalId !== null)
+    const owner = ownerOf(deposit)
+    const rest = booked.flatMap(({ rise }) => (rise.amount === 0n ? [] : [riseException(network, rise)]))
+    events.push(
+      ...(await takeBackRises(
+        tx,
+        network,
+        booked.map(({ rise, journalId }) => ({ ...rise, journalId })),
+        { by: 'deposit', owner, evidence },
+      )),
+      ...(await raiseExceptions(tx, rest)),
     )
   }
+  return events
 }
 
-/** @returns The causes of the rises that are explained whole. */
-async function lowerRises(tx: Transaction, network: string, deposit: DepositRow): Promise<string[]> {
-  const rises = await tx<{ reference: string; amount: bigint }[]>`
-    SELECT reference, amount FROM balance_rises
-    WHERE network = ${network} AND address_id = ${deposit.address_id} AND coin = ${deposit.coin}
-      AND source = 'unexplained' AND block_number >= ${deposit.block_number}
-    ORDER BY block_number, reference FOR UPDATE`
+interface Lowered {
+  /** The rise with the amount that is left. */
+  readonly rise: Rise
+  /** Journal that had booked it. `null`: none had. */
+  readonly journalId: bigint | null
+}
+
+/** @returns The rises that are explained, in part or whole. None of them is booked any more. */
+async function lowerRises(tx: Transaction, network: string, deposit: DepositRow): Promise<Lowered[]> {
+  const { merchant_id: merchantId, address_id: addressId, coin } = deposit
+  const rises = await tx<
+    { reference: string; amount: bigint; height: bigint; journalId: bigint | null; address: string }[]
+  >`
+    SELECT rise.reference, rise.amount, rise.block_number AS height, rise.journal_id AS "journalId", address.address
+    FROM balance_rises rise JOIN addresses address ON address.id = rise.address_id
+    WHERE rise.network = ${network} AND rise.address_id = ${addressId} AND rise.coin = ${coin}
+      AND rise.source = 'unexplained' AND rise.block_number >= ${deposit.block_number}
+    ORDER BY rise.block_number, rise.reference FOR UPDATE OF rise`
   let left = deposit.amount
-  const explained: string[] = []
-  for (const { reference, amount } of rises) {
+  const lowered: Lowered[] = []
+  for (const { reference, amount, height, journalId, address } of rises) {
     if (left === 0n) break
     const taken = left < amount ? left : amount
     left -= taken
     const where = tx`
-      network = ${network} AND address_id = ${deposit.address_id} AND coin = ${deposit.coin}
+      network = ${network} AND address_id = ${addressId} AND coin = ${coin}
       AND source = 'unexplained' AND reference = ${reference}`
-    if (taken < amount) {
-      await tx`UPDATE balance_rises SET amount = amount - ${taken} WHERE ${where}`
-      continue
+    await (taken < amount
+      ? tx`UPDATE balance_rises SET amount = amount - ${taken}, journal_id = NULL WHERE ${where}`
+      : tx`DELETE FROM balance_rises WHERE ${where}`)
+    const rise: Rise = {
+      ...{ merchantId, addressId, address, coin, reference },
+      source: 'unexplained',
+      height: Number(height),
+      amount: amount - taken,
     }
-    await tx`DELETE FROM balance_rises WHERE ${where}`
-    explained.push(riseCause(deposit.address_id, deposit.coin, 'unexplained', reference))
+    lowered.push({ rise, journalId })
   }
-  return explained
+  return lowered
 }

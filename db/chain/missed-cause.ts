@@ -9,12 +9,10 @@ export function missedCause(network: string, place: string): string {
   return `missed:${network}:${place}`
 }
 
+/** `validator_withdrawal`: named by its block. `unexplained`: only the balance shows it. */
+export type RiseSource = 'validator_withdrawal' | 'unexplained'
+
 /** Returns the cause of a rise of a balance that no transaction made. */
-export function riseCause(
-  addressId: string,
-  coin: string,
-  source: 'validator_withdrawal' | 'unexplained',
-  reference: string,
-): string {
+export function riseCause(addressId: string, coin: string, source: RiseSource, reference: string): string {
   return `rise:${addressId}:${coin}:${source}:${reference}`
 }

@@ -9,7 +9,7 @@ export interface QuietBalance {
   readonly merchantId: string
   readonly address: string
   readonly coin: string
-  /** Expected base units: the books, transfers too small for them, and known rises. */
+  /** Expected base units: the books, transfers too small for them, and known rises that are not booked. */
   readonly expected: bigint
 }
 
@@ -33,7 +33,8 @@ export async function quietBalances(
       + coalesce((SELECT sum(amount) FROM small_transfers small
                   WHERE small.address_id = address.id AND small.coin = coin.name), 0)
       + coalesce((SELECT sum(amount) FROM balance_rises rise
-                  WHERE rise.network = address.network AND rise.address_id = address.id AND rise.coin = coin.name), 0)
+                  WHERE rise.network = address.network AND rise.address_id = address.id AND rise.coin = coin.name
+                    AND rise.journal_id IS NULL), 0)
       AS expected
     FROM addresses address CROSS JOIN unnest(${[...coins]}::text[]) AS coin (name)
     WHERE address.network = ${network} AND address.id = ANY (${[...addressIds]})

@@ -7,19 +7,20 @@ import type { Block, Transfer } from '../../chains/adapter.js'
 import { knownCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import { closeCauses } from '../books/exceptions/close-cause.js'
-import { raiseExceptions } from '../books/exceptions/raise-exception.js'
+import { type NewException, raiseExceptions } from '../books/exceptions/raise-exception.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import type { AddressFilter } from './address-filter.js'
 import { matchTransfers } from './match-transfers.js'
-import { riseCause } from './missed-cause.js'
+import { type RiseSource, riseCause } from './missed-cause.js'
+import { type TakenBack, takeBackRises } from './take-back-rises.js'
 
 export interface Rise {
   readonly merchantId: string
   readonly addressId: string
   readonly address: string
   readonly coin: string
-  readonly source: 'validator_withdrawal' | 'unexplained'
+  readonly source: RiseSource
   /** Index of the chain's own withdrawal, or the height at which the balance was compared. */
   readonly reference: string
   readonly height: number
@@ -27,7 +28,7 @@ export interface Rise {
   readonly amount: bigint
 }
 
-const MESSAGE: Readonly<Record<Rise['source'], string>> = {
+const MESSAGE: Readonly<Record<RiseSource, string>> = {
   validator_withdrawal:
     'A validator’s withdrawal arrived here without a transaction; it is in no user’s balance',
   unexplained:
@@ -96,45 +97,53 @@ export async function recordRises(
   const newRises = rises.filter((rise) => inserted.has(key(rise.addressId, rise.coin, rise.reference)))
   return raiseExceptions(
     tx,
-    newRises.map((rise) => {
-      const amount = formatAmount(rise.amount, knownCoin(network, rise.coin).decimals)
-      return {
-        merchantId: rise.merchantId,
-        kind: 'unattributed',
-        detail: 'balance.rose_without_transaction',
-        cause: riseCause(rise.addressId, rise.coin, rise.source, rise.reference),
-        subject: { type: 'address', id: rise.addressId },
-        reason: MESSAGE[rise.source],
-        expected: '0',
-        actual: amount,
-        evidence: {
-          source: rise.source,
-          reference: rise.reference,
-          network: network.name,
-          address: rise.address,
-          coin: rise.coin,
-          amount,
-          block_number: rise.height,
-        },
-      }
-    }),
+    newRises.map((rise) => riseException(network, rise)),
   )
 }
 
-/** Deletes the rises above a fork, and closes their exceptions. Those that are still there are found again. */
-export async function forgetRises(tx: Transaction, network: string, height: number): Promise<void> {
-  const gone = await tx<
-    { merchant_id: string; address_id: string; coin: string; source: Rise['source']; reference: string }[]
-  >`
+/** Returns the exception about a rise that lies outside the books. */
+export function riseException(network: Network, rise: Rise): NewException {
+  const amount = formatAmount(rise.amount, knownCoin(network, rise.coin).decimals)
+  return {
+    merchantId: rise.merchantId,
+    kind: 'unattributed',
+    detail: 'balance.rose_without_transaction',
+    cause: riseCause(rise.addressId, rise.coin, rise.source, rise.reference),
+    subject: { type: 'address', id: rise.addressId },
+    reason: MESSAGE[rise.source],
+    expected: '0',
+    actual: amount,
+    evidence: {
+      source: rise.source,
+      reference: rise.reference,
+      network: network.name,
+      address: rise.address,
+      coin: rise.coin,
+      amount,
+      block_number: rise.height,
+    },
+  }
+}
+
+/**
+ * Deletes the rises above a fork, takes back what was booked of them, and closes their exceptions. Those that are still
+ * there are found again.
+ *
+ * @returns The events to append.
+ */
+export async function forgetRises(tx: Transaction, network: Network, height: number): Promise<NewEvent[]> {
+  const gone = await tx<(TakenBack & { source: RiseSource; reference: string })[]>`
     DELETE FROM balance_rises rise USING addresses address
-    WHERE rise.network = ${network} AND rise.block_number > ${height} AND address.id = rise.address_id
-    RETURNING address.merchant_id, rise.address_id, rise.coin, rise.source, rise.reference`
+    WHERE rise.network = ${network.name} AND rise.block_number > ${height} AND address.id = rise.address_id
+    RETURNING address.merchant_id AS "merchantId", rise.address_id AS "addressId", address.address, rise.coin,
+              rise.source, rise.reference, rise.journal_id AS "journalId"`
   await closeCauses(
     tx,
     gone.map((row) => ({
-      merchantId: row.merchant_id,
-      cause: riseCause(row.address_id, row.coin, row.source, row.reference),
+      merchantId: row.merchantId,
+      cause: riseCause(row.addressId, row.coin, row.source, row.reference),
       evidence: { reverted_above: height },
     })),
   )
+  return takeBackRises(tx, network, gone, { by: 'reorg', evidence: { reverted_above: height } })
 }

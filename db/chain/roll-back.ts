@@ -63,7 +63,7 @@ export async function rollBack(
     await lowerOpenPayments(tx, network.name, from.height, fork.height)
     await unspendOutputs(tx, network.name, fork.height)
     await unspendInputs(tx, network.name, fork.height)
-    await forgetRises(tx, network.name, fork.height)
+    events.push(...(await forgetRises(tx, network, fork.height)))
     await uncountSmall(tx, network.name, fork.height)
     await revertForeignSpends(tx, network.name, fork.height)
     await revertFalls(tx, network.name, fork.height)

@@ -176,11 +176,17 @@ export interface ExceptionResolutionIntent extends ControlIntent {
   readonly asset: IntentAsset
   /** Amount in base units. */
   readonly amount: string
-  /** User who pays. `null`: the merchant's own account, which also bears what is written off. */
+  /**
+   * User who pays. `null`: the merchant's own account, which also bears what is written off. Always `null` where the
+   * coins of an address are credited.
+   */
   readonly from_user_reference: string | null
   /** User who receives. `null`: the merchant's own account or, of a write-off, no one. */
   readonly to_user_reference: string | null
-  /** Address whose coins are written off. `null` for the other resolutions. */
+  /**
+   * Address whose coins are written off, or whose balance rose by what is credited. `null`: the journal moves between
+   * parties.
+   */
   readonly address_id: string | null
   readonly address: string | null
   readonly comment: string

@@ -266,17 +266,17 @@ describe('names exactly', () => {
       ),
     })
     const chainFindings = async (
-      ...outside: readonly [amount: string, source: string, block: number | null][]
+      ...outside: readonly [amount: string, source: string, block: number | null, bookedAt?: string][]
     ) => {
       writeFileSync(join(directory, 'addresses.ndjson'), exported.get('addresses.ndjson') ?? '')
+      const all = outside.map(([amount, source, block_number, booked_at]) => ({
+        ...{ coin: 'eth', amount, source, block_number },
+        ...(booked_at === undefined ? {} : { booked_at }),
+      }))
       if (outside.length > 0)
         set('addresses.ndjson', line, {
-          outside_books: outside.map(([amount, source, block_number]) => ({
-            coin: 'eth',
-            amount,
-            source,
-            block_number,
-          })),
+          outside_books: all.filter((each) => !('booked_at' in each)),
+          booked_rises: all.filter((each) => 'booked_at' in each),
         })
       const { verdicts } = await audit()
       return verdicts
@@ -305,6 +305,15 @@ describe('names exactly', () => {
       expect(await chainFindings([more, ...late])).toEqual([
         expect.stringMatching(/^unchecked 0.000000000000001 eth/),
       ])
+    // What people credited after the month lay outside its books, and what they credited in it did not.
+    const { to } = data
+    const before = new Date(Date.parse(to) - 1).toISOString()
+    expect(await chainFindings([exact, 'unexplained', height, to])).toEqual([
+      expect.stringMatching(/^unchecked 0.000000000000001 eth/),
+    ])
+    expect(await chainFindings([exact, 'unexplained', height, before])).toEqual([
+      expect.stringMatching(/^fault 0x/),
+    ])
   })
 
   test('a proof whose block is not on the chain', async () => {
@@ -328,12 +337,21 @@ test('exports what lies outside the books with its source and block', async () =
   await sql`
     INSERT INTO balance_rises (network, address_id, coin, source, reference, block_number, amount)
     VALUES ('ethereum', ${address?.id}, 'eth', 'unexplained', '9', 9, 1)`
+  await sql`
+    INSERT INTO balance_rises (network, address_id, coin, source, reference, block_number, amount, journal_id)
+    SELECT 'ethereum', ${address?.id}, 'eth', 'validator_withdrawal', '31', 8, 2, min(id) FROM ledger_journals`
   const lines = (await readAll('addresses', new Map([['ethereum', lab.network]]))).trimEnd().split('\n')
   const line = lines.map((text) => JSON.parse(text)).find(({ id }) => id === address?.id)
   expect(line.outside_books).toEqual([
     { coin: 'eth', amount: '0.000000000000000001', source: 'unexplained', block_number: 9 },
     { coin: 'usdt', amount: '0.000005', source: 'small_transfer', block_number: 7 },
     { coin: 'usdt', amount: '0.00003', source: 'small_transfer', block_number: null },
+  ])
+  expect(line.booked_rises).toEqual([
+    {
+      ...{ coin: 'eth', amount: '0.000000000000000002', source: 'validator_withdrawal', block_number: 8 },
+      ...{ journal_id: expect.any(String), booked_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*\.\d{3}Z$/) },
+    },
   ])
 })
 

@@ -57,6 +57,11 @@ function killWorkers(): void {
 /** Raises an exception and proposes to credit a user. @returns The user, the exception and the workflow. */
 async function propose() {
   const user = newId('evt')
+  await stage.api.call({
+    method: 'POST',
+    path: '/api/v1/addresses',
+    body: { user_reference: user, network: 'ethereum' },
+  })
   const id = await sql().begin((tx) =>
     raiseException(tx, {
       merchantId: stage.api.merchantId,

@@ -3,6 +3,7 @@
 import type { Coin, Network } from '../../../domain/chain/network.js'
 import type { ExceptionResolutionIntent, JournalResolution } from '../../../domain/controls/intent.js'
 import { KeyturnError } from '../../../domain/errors.js'
+import { findRise } from '../../chain/find-rise.js'
 import type { Queryable, Transaction } from '../../connect.js'
 import type { ApprovalSubject } from '../../controls/approvals/approval-subject.js'
 import type { ExceptionResolutionRow } from '../../controls/changes/control-change-row.js'
@@ -22,6 +23,7 @@ import {
 import { endExpiredProposals } from './end-expired-proposals.js'
 import { exceptionNotFound } from './list-exceptions.js'
 import { requireResolvable } from './require-resolvable.js'
+import { requireUser } from './require-user.js'
 
 /** A checked proposal: the amount in base units. */
 export interface ResolutionProposal extends Actor {
@@ -35,7 +37,7 @@ export interface ResolutionProposal extends Actor {
   readonly from: string | null
   /** User who receives. `null`: the merchant's own account. */
   readonly to: string | null
-  /** Address whose coins are written off. `null` for the other resolutions. */
+  /** Address whose coins are written off. `null` for the other resolutions: a credit of a rise finds its own. */
   readonly addressId: string | null
   readonly comment: string
   /** Why it happened, which the exception gets once the proposal is booked. `null`: not given. */
@@ -46,10 +48,10 @@ export interface ResolutionProposal extends Actor {
 
 /**
  * Stores the proposal with its frozen intent. Nothing is booked until two people other than the proposer have
- * approved it.
+ * approved it. The credit of an exception about a rise of a balance books the coins of that rise.
  *
  * @returns Id of the request.
- * @throws KeyturnError `NOT_FOUND`, `INVALID_STATE`, `SAME_PARTY`, `INSUFFICIENT_BALANCE`.
+ * @throws KeyturnError `NOT_FOUND`, `INVALID_STATE`, `SAME_PARTY`, `INSUFFICIENT_BALANCE`, those of `requireBookable`.
  */
 export async function proposeResolution(tx: Transaction, proposal: ResolutionProposal): Promise<string> {
   const { merchantId, id, network, coin } = proposal
@@ -57,7 +59,10 @@ export async function proposeResolution(tx: Transaction, proposal: ResolutionPro
   await endExpiredProposals(tx, merchantId, [id])
   const row = await lockException(tx, merchantId, id)
   await requireFree(tx, row)
-  const address = await requireResolvable(tx, row, proposal)
+  const credits = proposal.resolution === 'credit'
+  if (credits && proposal.to !== null) await requireUser(tx, merchantId, proposal.to)
+  const rise = credits ? await findRise(tx, row) : null
+  const address = await requireResolvable(tx, row, { ...proposal, rise })
   const request = newId('rsl')
   const now = Date.now()
   const intent: ExceptionResolutionIntent = {
@@ -74,7 +79,7 @@ export async function proposeResolution(tx: Transaction, proposal: ResolutionPro
     amount: proposal.amount.toString(),
     from_user_reference: proposal.from,
     to_user_reference: proposal.to,
-    address_id: proposal.addressId,
+    address_id: rise?.addressId ?? proposal.addressId,
     address,
     comment: proposal.comment,
     cool_down_seconds: 0,

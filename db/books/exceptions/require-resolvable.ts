@@ -1,8 +1,10 @@
-/** Requires that a resolution can be booked: its sender, or the address that is written off, has the amount. */
+/** Requires that a resolution can be booked: its sender, the address that is written off, or the rise has the amount. */
 
 import type { Coin, Network } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
+import type { RecordedRise } from '../../chain/find-rise.js'
+import { requireBookable } from '../../chain/require-bookable.js'
 import type { Transaction } from '../../connect.js'
 import { readUserFunds, takeOwnFunds } from '../balances/own-funds.js'
 
@@ -14,20 +16,26 @@ interface Resolvable {
   readonly from: string | null
   readonly to: string | null
   readonly addressId: string | null
+  /** Rise of a balance that a credit books. `null` for other journals. */
+  readonly rise: RecordedRise | null
 }
 
 /**
  * Requires the amount. What the exception itself holds counts, because its resolution releases it. The caller that
  * books it has locked the accounts.
  *
- * @returns The address that is written off. `null` for the other resolutions.
- * @throws KeyturnError `SAME_PARTY`, `NOT_FOUND` (address_id), `INSUFFICIENT_BALANCE`.
+ * @returns The address that is written off, or whose balance rose. `null` for the other resolutions.
+ * @throws KeyturnError `SAME_PARTY`, `NOT_FOUND` (address_id), `INSUFFICIENT_BALANCE`, those of `requireBookable`.
  */
 export async function requireResolvable(
   tx: Transaction,
   exception: { readonly id: string },
   request: Resolvable,
 ): Promise<string | null> {
+  if (request.rise !== null) {
+    await requireBookable(tx, request.rise, request)
+    return request.rise.address
+  }
   if (request.addressId !== null) return requireAtAddress(tx, request, request.addressId)
   const { merchantId, network, coin, from, amount } = request
   if (from === request.to) {

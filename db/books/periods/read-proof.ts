@@ -47,7 +47,7 @@ export async function readProof(
     ) booked
     CROSS JOIN LATERAL (
       -- The lowest block of what was booked later, or is still to be booked. What a closed period had counted is an
-      -- adjustment already.
+      -- adjustment already. A rise that was credited later lay outside the books at any block.
       SELECT min(later.height) - 1 AS height
       FROM (
         (SELECT journal.height FROM ledger_journals journal
@@ -55,7 +55,7 @@ export async function readProof(
            AND journal.height <= booked.height
            AND journal.height > coalesce((
              SELECT (heights ->> enabled.network)::bigint FROM ledger_fences WHERE merchant_id = ${merchantId}), -1)
-           AND ${movesCoins(sql, 'since', instant)} AND ${stands(sql)}
+           AND journal.type <> 'deposit.rise_booked' AND ${movesCoins(sql, 'since', instant)} AND ${stands(sql)}
          ORDER BY journal.height LIMIT 1)
         UNION ALL
         SELECT min(deposit.block_number) FROM deposits deposit

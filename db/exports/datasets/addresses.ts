@@ -2,7 +2,7 @@
 
 import { formatAmount } from '../../../domain/money.js'
 import type { ExportedAddress } from '../../../wire/export.js'
-import type { Queryable } from '../../connect.js'
+import { iso, type Queryable } from '../../connect.js'
 import { type Dataset, nested, type Selection, text, windowOf } from '../dataset.js'
 
 interface AddressRow {
@@ -21,6 +21,14 @@ interface AddressRow {
     readonly source: ExportedAddress['outside_books'][number]['source']
     readonly block_number: number | null
   }[]
+  readonly booked: readonly {
+    readonly coin: string
+    readonly amount: string
+    readonly source: ExportedAddress['booked_rises'][number]['source']
+    readonly block_number: number
+    readonly journal_id: string
+    readonly booked_at: string
+  }[]
 }
 
 export const addresses: Dataset<AddressRow, ExportedAddress> = {
@@ -36,12 +44,22 @@ export const addresses: Dataset<AddressRow, ExportedAddress> = {
                FROM small_transfers WHERE address_id = address.id
                UNION ALL
                SELECT coin, sum(amount), source, block_number FROM balance_rises
-               WHERE network = address.network AND address_id = address.id GROUP BY coin, source, block_number
-             ) each), '[]') AS outside
+               WHERE network = address.network AND address_id = address.id AND journal_id IS NULL
+               GROUP BY coin, source, block_number
+             ) each), '[]') AS outside, coalesce((
+             SELECT jsonb_agg(jsonb_build_object(
+               'coin', rise.coin, 'amount', rise.amount::text, 'source', rise.source,
+               'block_number', rise.block_number, 'journal_id', rise.journal_id::text,
+               'booked_at', ${iso(sql, 'journal.at')}) ORDER BY rise.journal_id)
+             FROM balance_rises rise CROSS JOIN LATERAL (
+               SELECT min(recorded_at) AS at FROM ledger_entries WHERE journal_id = rise.journal_id
+             ) journal
+             WHERE rise.network = address.network AND rise.address_id = address.id AND rise.journal_id IS NOT NULL
+           ), '[]') AS booked
     ${from(sql, selection)} ORDER BY address.id`,
   count: (sql, selection) => sql`SELECT count(*)::bigint AS count ${from(sql, selection)}`,
   async lines(rows, { decimalsOf }) {
-    return rows.map(({ outside, created_at, ...row }) => ({
+    return rows.map(({ outside, booked, created_at, ...row }) => ({
       view: {
         ...row,
         created_at: created_at.toISOString(),
@@ -50,6 +68,10 @@ export const addresses: Dataset<AddressRow, ExportedAddress> = {
           amount: formatAmount(BigInt(amount), decimalsOf(row.network, coin)),
           source,
           block_number,
+        })),
+        booked_rises: booked.map((rise) => ({
+          ...rise,
+          amount: formatAmount(BigInt(rise.amount), decimalsOf(row.network, rise.coin)),
         })),
       },
       sequence: null,
@@ -65,6 +87,7 @@ export const addresses: Dataset<AddressRow, ExportedAddress> = {
     text('derivation_path', (address) => address.derivation_path),
     text('created_at', (address) => address.created_at),
     nested('outside_books', (address) => address.outside_books),
+    nested('booked_rises', (address) => address.booked_rises),
   ],
   json: JSON.stringify,
 }

@@ -60,6 +60,12 @@ const raise = async (change: Partial<NewException> = {}) => {
   return id
 }
 const user = () => `user-${++users}`
+/** Makes a user who has an address. */
+const customer = async () => {
+  const who = user()
+  await post('/addresses', { user_reference: who, network: 'ethereum' })
+  return who
+}
 const read = async (id: string) => (await get(`/exceptions/${id}`)).json.data
 const code = async (answer: Promise<Answer>) => {
   const { status, json } = await answer
@@ -509,7 +515,7 @@ describe('a resolution by a journal', () => {
 
   test('does not block another resolution once its time is over, and is booked if it was approved in time', async () => {
     const [, first, second] = stage.people
-    const who = user()
+    const who = await customer()
     await stage.credit('ethereum', 'eth', '', 10n * ETHER)
     const expired = async (change: Partial<NewException> = {}) => {
       const id = await raise(change)
@@ -550,7 +556,7 @@ describe('a resolution by a journal', () => {
 
   test('returns the exception to what it was after a rejection, and may be proposed again', async () => {
     const [, first, second] = stage.people
-    const who = user()
+    const who = await customer()
     const id = await raise()
     await stage.credit('ethereum', 'eth', '', 10n * ETHER)
     await propose(id, 'credit', journal(null, who, '1'))
@@ -568,7 +574,7 @@ describe('a resolution by a journal', () => {
 
   test('gives the exception its root cause when it is booked, and not after a rejection or its expiry', async () => {
     const [, first, second] = stage.people
-    const who = user()
+    const who = await customer()
     const id = await raise()
     await stage.credit('ethereum', 'eth', '', 10n * ETHER)
     const proposed = async (rootCause?: string) => {
@@ -629,6 +635,23 @@ describe('a resolution by a journal', () => {
     expect((await read(spent)).comments.at(-1).text).toContain('INSUFFICIENT_BALANCE')
     expect(await read(gone)).toMatchObject({ status: 'resolved', resolution: 'cause_gone' })
     expect(await funds(from)).toEqual({ available: ETHER / 2n, reserved: 0n })
+  })
+
+  test('refuses to credit a user who never had an address or an account', async () => {
+    const [id, who] = [await raise(), user()]
+    await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+    const { status, json } = await propose(id, 'credit', journal(null, who, '1'))
+    expect([status, json.error]).toMatchObject([
+      404,
+      {
+        code: 'NOT_FOUND',
+        details: { user_reference: who },
+        message: expect.stringContaining('to_user_reference'),
+      },
+    ])
+    expect(await read(id)).toMatchObject({ status: 'open', approval: null })
+    await stage.credit('ethereum', 'usdt', who, 1n)
+    expect((await propose(id, 'credit', journal(null, who, '1'))).status).toBe(202)
   })
 
   test('moves what a dispute holds', async () => {

@@ -105,7 +105,9 @@ export const deposits: BooksCheck = {
           FROM page
           JOIN ledger_entries entry ON entry.journal_id = page.id AND entry.amount < 0
           JOIN ledger_accounts account ON account.id = entry.account_id
-          WHERE page.type LIKE 'deposit.%' AND NOT EXISTS (
+          -- Rises of balances are no deposits. The check of journals compares them with their causes.
+          WHERE page.type LIKE 'deposit.%' AND page.type NOT IN ('deposit.rise_booked', 'deposit.rise_reverted')
+            AND NOT EXISTS (
             SELECT FROM deposits WHERE deposits.id = page.reference AND deposits.merchant_id = ${merchantId})
           GROUP BY page.id, page.reference, account.network, account.coin
         )

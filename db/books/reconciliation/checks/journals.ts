@@ -2,7 +2,7 @@
  * Checks that every journal sums to zero for each coin and has its cause, and that every cause has its journal.
  *
  * The cause is the row that the journal was posted for: a deposit, payout, batch, transfer, dispute, approved
- * resolution, foreign spend or fall of a balance. Amounts of deposits and payouts are compared by the checks
+ * resolution, foreign spend, rise or fall of a balance. Amounts of deposits and payouts are compared by the checks
  * `deposits`, `payouts` and `holds`, which know what each status books. This check compares whose accounts they move.
  */
 
@@ -54,6 +54,7 @@ export const journals: BooksCheck = {
                 AND CASE page.type
                   WHEN 'deposit.reverted' THEN undone.type IN ('deposit.confirmed', 'deposit.success', 'deposit.refunded')
                   WHEN 'deposit.refund_reverted' THEN undone.type = 'deposit.refunded'
+                  WHEN 'deposit.rise_reverted' THEN undone.type = 'deposit.rise_booked'
                   WHEN 'withdrawal.reopened' THEN
                     undone.type IN ('withdrawal.settled', 'withdrawal.cancelled', 'withdrawal.released')
                   WHEN 'exception.released' THEN undone.type = 'exception.held'
@@ -110,7 +111,9 @@ export const journals: BooksCheck = {
                     (cause.network, cause.coin, 'available', coalesce(cause.to_user_reference, ''), -cause.amount)
                   ) due (network, coin, kind, owner, amount) USING (network, coin, kind, owner, amount)
                   WHERE (due IS NULL) <> (own IS NULL)))
-            WHEN page.type IN ('transfer.credit', 'transfer.re_attribute', 'exception.written_off') THEN EXISTS (
+            WHEN page.type IN (
+              'transfer.credit', 'transfer.re_attribute', 'exception.written_off', 'deposit.rise_booked'
+            ) THEN EXISTS (
               SELECT FROM control_changes change JOIN exceptions exception ON exception.id = change.intent ->> 'exception'
               CROSS JOIN LATERAL (SELECT (change.intent ->> 'amount')::numeric AS amount) signed
               WHERE change.id = split_part(page.key, ':', 3) AND change.merchant_id = ${merchantId}
@@ -119,18 +122,29 @@ export const journals: BooksCheck = {
                 AND exception.status = 'resolved' AND exception.resolution = change.intent ->> 'resolution'
                 AND page.key = 'exception:' || exception.id || ':' || change.id
                 AND page.type = CASE change.intent ->> 'resolution'
-                  WHEN 'credit' THEN 'transfer.credit' WHEN 're_attribute' THEN 'transfer.re_attribute'
-                  ELSE 'exception.written_off' END
+                  WHEN 'credit' THEN CASE WHEN change.intent ->> 'address_id' IS NULL THEN 'transfer.credit'
+                    ELSE 'deposit.rise_booked' END
+                  WHEN 're_attribute' THEN 'transfer.re_attribute' ELSE 'exception.written_off' END
                 AND NOT EXISTS (
                   SELECT FROM (SELECT * FROM entry WHERE entry.journal = page.id) own FULL JOIN (VALUES
-                    (change.intent -> 'asset' ->> 'coin', 'available',
-                     coalesce(change.intent ->> 'from_user_reference', ''), signed.amount),
+                    (change.intent -> 'asset' ->> 'coin',
+                     CASE WHEN page.type = 'deposit.rise_booked' THEN 'chain' ELSE 'available' END,
+                     CASE WHEN page.type = 'deposit.rise_booked' THEN change.intent ->> 'address_id'
+                       ELSE coalesce(change.intent ->> 'from_user_reference', '') END, signed.amount),
                     (change.intent -> 'asset' ->> 'coin',
                      CASE WHEN page.type = 'exception.written_off' THEN 'chain' ELSE 'available' END,
                      CASE WHEN page.type = 'exception.written_off' THEN change.intent ->> 'address_id'
                        ELSE coalesce(change.intent ->> 'to_user_reference', '') END, -signed.amount)
                   ) due (coin, kind, owner, amount) USING (coin, kind, owner, amount)
                   WHERE (due IS NULL) <> (own IS NULL)))
+              AND (page.type <> 'deposit.rise_booked' OR EXISTS (
+                -- The rise has the same coins, unless the booking was taken back.
+                SELECT FROM balance_rises cause JOIN entry ON entry.journal = page.id
+                  AND (entry.network, entry.coin, entry.kind, entry.owner, entry.amount)
+                    = (cause.network, cause.coin, 'chain', cause.address_id, cause.amount)
+                WHERE cause.journal_id = page.id
+                UNION ALL
+                SELECT FROM ledger_journals undo WHERE undo.reverses = page.id))
             WHEN page.type = 'exception.held' THEN EXISTS (
               SELECT FROM exception_holds hold
               WHERE hold.journal_id = page.id AND hold.exception_id = page.reference AND hold.merchant_id = ${merchantId}
@@ -167,6 +181,9 @@ export const journals: BooksCheck = {
                  sums.sum::text, sums.moved::text
           FROM judged JOIN sums ON sums.journal = judged.id
           WHERE sums.sum <> 0 OR NOT judged.caused
+            -- No journal of another type books a rise.
+            OR judged.type <> 'deposit.rise_booked' AND EXISTS (
+              SELECT FROM balance_rises WHERE journal_id = judged.id)
           ORDER BY judged.id, sums.sum = 0, sums.network, sums.coin
         )
         SELECT (SELECT count(*)::integer FROM page) AS rows, (SELECT max(key) FROM page) AS last,
@@ -235,6 +252,11 @@ export const journals: BooksCheck = {
             UNION ALL
             SELECT concat_ws(' ', network, address_id, coin, block_number), address_id, 'address', network, journal_id
             FROM balance_falls WHERE merchant_id = ${merchantId}
+            UNION ALL
+            SELECT concat_ws(' ', rise.network, rise.address_id, rise.coin, rise.source, rise.reference),
+                   rise.address_id, 'address', rise.network, rise.journal_id
+            FROM balance_rises rise JOIN addresses address ON address.id = rise.address_id
+            WHERE address.merchant_id = ${merchantId} AND rise.journal_id IS NOT NULL
           ) cause
           WHERE key > ${after} ORDER BY key LIMIT ${PAGE}
         )

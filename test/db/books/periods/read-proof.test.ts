@@ -83,6 +83,14 @@ test('leaves the block where it is for bookings that concern no address, and for
   expect(await proven()).toBe(final)
 })
 
+test('counts coins without a transaction that were credited in time, and moves nothing for those credited later', async () => {
+  const credit = { 'chain:a1': 7n, 'available:ann': -7n }
+  await books.post('deposit.rise_booked', credit, { height: final - 3, at: minutes(1) })
+  expect(await proven()).toBe(final)
+  await books.post('deposit.rise_booked', credit, { height: final + 3, at: minutes(-1) })
+  expect(await proven()).toBe(final + 3)
+})
+
 test('finds what was booked however many blocks early or late', async () => {
   const { sql } = api.database
   const deposit = { 'chain:a1': 7n, 'available:ann': -7n }
