@@ -2,7 +2,8 @@
 
 import { parseArgs } from 'node:util'
 import type { Verdict } from './findings.js'
-import { FILES, runAudit, UnusableExport } from './run-audit.js'
+import { FILES, runAudit } from './run-audit.js'
+import { UnusableExport } from './unusable-export.js'
 
 const HELP = `Verifies a closed period without the platform: from its exports, and from a node of each network.
 
@@ -12,6 +13,9 @@ usage: npm run audit -- --period 2026-11 [options]
   --export DIRECTORY       directory of the exports (default: .)
   --rpc NETWORK=URL        node of a network; once for each network of the proof
   --from-block NETWORK=N   first block that can pay one of the addresses, on Bitcoin and relatives (default: 1)
+  --approvers FILE         keys of the approvers, whose signatures are then verified: JSON such as
+                           {"approvers": [{"approver_id": "apr_…", "person_id": "per_…", "public_key": "base64"}]}
+                           with raw Ed25519 keys. The policy.json of a signer is such a file.
   --without-chain          checks the exports alone
   --json                   prints the verdicts as JSON
   --help                   prints this
@@ -34,6 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
       export: { type: 'string', default: '.' },
       rpc: { type: 'string', multiple: true, default: [] },
       'from-block': { type: 'string', multiple: true, default: [] },
+      approvers: { type: 'string' },
       'without-chain': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -51,6 +56,7 @@ async function main(args: readonly string[]): Promise<number> {
     fromBlocks: new Map(
       [...pairs('--from-block', values['from-block'])].map(([name, at]) => [name, toHeight(at)]),
     ),
+    ...(values.approvers === undefined ? {} : { approvers: values.approvers }),
     withoutChain: values['without-chain'],
     say: (progress) => console.error(progress),
   })

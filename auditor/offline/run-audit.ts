@@ -2,12 +2,14 @@
 
 import { access, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { checkApprovals, readApprovers } from './check-approvals.js'
 import { checkChain, type ExportedAddress, type ExportedNetwork } from './check-chain.js'
 import { checkLedger } from './check-ledger.js'
 import { checkAuditLog, checkEvents } from './check-logs.js'
 import { type ClosedPeriod, checkPeriod } from './check-period.js'
 import { Findings } from './findings.js'
 import { readLines } from './read-lines.js'
+import { UnusableExport } from './unusable-export.js'
 
 export interface AuditRequest {
   /** Month, such as `2026-11`. */
@@ -18,6 +20,8 @@ export interface AuditRequest {
   readonly nodes: ReadonlyMap<string, string>
   /** First block to read by network of the Bitcoin family. Default: 1. */
   readonly fromBlocks: ReadonlyMap<string, number>
+  /** File with the keys of the approvers. Absent: their signatures are not verified. */
+  readonly approvers?: string
   /** Whether the chains are left out. */
   readonly withoutChain: boolean
   readonly say?: (progress: string) => void
@@ -33,17 +37,13 @@ export const FILES = {
   'addresses.ndjson': 'GET /exports/addresses?format=ndjson',
 } as const
 
-/** Thrown for a directory that lacks a file, or has another period. */
-export class UnusableExport extends Error {
-  override readonly name = 'UnusableExport'
-}
-
 /** Blocks between two lines of progress. */
 const SAY_EVERY = 1_000
 
 /** Runs all checks. @throws UnusableExport. */
 export async function runAudit(request: AuditRequest): Promise<Findings> {
   const { directory } = request
+  const approvers = request.approvers === undefined ? null : await readApprovers(request.approvers)
   const findings = new Findings()
   const file = (name: keyof typeof FILES) => join(directory, name)
   const period = (await readAnswer(file('period.json'))) as unknown as ClosedPeriod
@@ -53,6 +53,7 @@ export async function runAudit(request: AuditRequest): Promise<Findings> {
   const whole = findings.faults('ledger') === 0
   checkPeriod(period, whole ? ledger.accounts : null, findings)
   await checkAuditLog(await existing(file('audit.ndjson')), period, findings)
+  await checkApprovals(file('audit.ndjson'), period, approvers, findings)
   await checkEvents(
     await existing(file('events.ndjson')),
     period.to,
