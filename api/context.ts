@@ -5,6 +5,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { Environment } from '../config/load-environment.js'
+import type { LastUses } from '../db/access/create-last-uses.js'
 import type { ApiKey } from '../db/access/find-api-key.js'
 import type { Sql } from '../db/connect.js'
 import type { Networks } from '../domain/chain/network.js'
@@ -21,6 +22,8 @@ export interface ApiDependencies {
    */
   readonly temporal: { readonly workflow: WorkflowClient; readonly schedule?: ScheduleClient } | null
   readonly log: Logger
+  /** Notes of when keys were used. `createApp` makes them. */
+  readonly lastUses?: LastUses
   /** GeoIP database. Absent if none is configured. */
   readonly geography?: Geography | null
 }

@@ -3,6 +3,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { masterKeysOf } from '../config/master-keys.js'
 import { type ApiKeyCache, createApiKeyCache } from '../db/access/create-api-key-cache.js'
+import { createLastUses } from '../db/access/create-last-uses.js'
 import { createNonceClaims } from '../db/access/create-nonce-claims.js'
 import { EXPORT_FILES_PATH, exportFileRoutes } from './books/export-files.js'
 import { cashierRoutes, registerCashierAssets } from './cashier/cashier.js'
@@ -71,7 +72,8 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   app.use(path, announceUpload(factsOf))
   app.use(path, spoolUnprovenUpload({ limit, trustedProxies: environment.KEYTURN_TRUSTED_PROXIES }))
   app.use(path, readBody(environment.KEYTURN_BODY_LIMIT))
-  app.use(path, authenticate({ windowMs, guard }))
+  const lastUses = createLastUses(sql)
+  app.use(path, authenticate({ windowMs, guard, lastUses }))
   app.use(path, admitOnce({ claim: createNonceClaims(sql), windowMs }))
   app.use(path, allowIp(environment.KEYTURN_TRUSTED_PROXIES))
   app.use(path, spoolProvenUpload({ limit }))
@@ -79,7 +81,7 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   app.use(path, jsonBody(factsOf))
 
   const merchantRoutes = createRouter()
-  registerRoutes(merchantRoutes, dependencies)
+  registerRoutes(merchantRoutes, { ...dependencies, lastUses })
   app.route(BASE_PATH, merchantRoutes)
   app.route(SIGNER_PATH, signerRoutes(dependencies, guard))
   registerSharedAssets(app)

@@ -1,5 +1,6 @@
 /** Registers every resource under `/api/v1`. A route file exports `registerXRoutes(app, dependencies)`, called here. */
 
+import { registerKeyRoutes } from './access/keys.js'
 import { registerBalanceTotalsRoute } from './books/balance-totals.js'
 import { registerBalanceRoutes } from './books/balances.js'
 import { registerExceptionDecisionRoutes } from './books/exception-decisions.js'
@@ -65,6 +66,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   // Before the streams: `jobs` is no dataset.
   registerExportJobRoutes(app, dependencies)
   registerExportRoutes(app, dependencies)
+  registerKeyRoutes(app, dependencies)
   registerMovementRoutes(app, dependencies)
   registerNetworkRoutes(app, dependencies)
   registerPaymentRoutes(app, dependencies)

@@ -9,6 +9,7 @@ import type {
   WhitelistIntent,
 } from '../domain/controls/intent.js'
 import type { Address, AddressFilter, NewAddress } from '../wire/address.js'
+import type { ApiKey, ApiKeyWithSecret, KeyRotation, NewApiKey, RevokedApiKey } from '../wire/api-key.js'
 import type { AuditEntry, AuditFilter, AuditVerification } from '../wire/audit-entry.js'
 import type { BalanceFilter, BalanceTotals, BalanceTotalsFilter, SpendableBalance } from '../wire/balance.js'
 import type { CashierSession, NewCashierSession } from '../wire/cashier.js'
@@ -166,6 +167,15 @@ export function createClient(options: ClientOptions) {
       /** Asks for the end of the pause. Its id stands in `approval.path`. */
       resume: (body: ResumeSettlement, sent?: Sent) => post<Settlement>('/settlement/resume', body, sent),
       resumptions: approvable<SettlementResumeIntent>('/settlement/resumptions'),
+    },
+    keys: {
+      /** Makes an API key. Only this answer shows its secret. Needs the scope `admin`. */
+      create: (key: NewApiKey, sent?: Sent) => post<ApiKeyWithSecret>('/keys', key, sent),
+      list: (paging?: Paging) => page<ApiKey>('/keys', paging),
+      /** Replaces key and secret. The replaced ones stay valid until the overlap is over. */
+      rotate: (id: string, body: KeyRotation = {}, sent?: Sent) =>
+        post<ApiKeyWithSecret>(at('/keys', id, '/rotate'), body, sent),
+      revoke: (id: string) => one<RevokedApiKey>({ method: 'DELETE', path: at('/keys', id) }),
     },
     transfers: {
       /** Moves an available amount between users, or a user and the merchant (`null`), on the books alone. */

@@ -1,6 +1,7 @@
 /** Lists the types of what the API takes and answers. Amounts are decimal strings in whole coins, times ISO 8601 UTC. */
 
 export type { Address, AddressFilter, NewAddress } from '../wire/address.js'
+export type { ApiKey, ApiKeyWithSecret, KeyRotation, NewApiKey, RevokedApiKey } from '../wire/api-key.js'
 export type { Approval, ApprovalDecision, ListedApproval, ReviewDecision } from '../wire/approval.js'
 export type { AuditEntry, AuditFilter, AuditVerification } from '../wire/audit-entry.js'
 export type {

@@ -23,6 +23,7 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   { table: 'platform_keys', column: 'seed_sealed', key: ['id'] },
   { table: 'api_keys', column: 'secret_sealed', key: ['id'] },
+  { table: 'previous_api_keys', column: 'secret_sealed', key: ['public_id'] },
   { table: 'webhook_endpoints', column: 'secret_sealed', key: ['id'] },
   { table: 'webhook_endpoints', column: 'previous_secret_sealed', key: ['id'] },
   { table: 'idempotency_keys', column: 'response', key: ['merchant_id', 'key'] },

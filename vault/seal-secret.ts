@@ -8,7 +8,12 @@ import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } f
 
 /** Row that a secret belongs to. */
 export interface SealedRow {
-  readonly table: 'api_keys' | 'webhook_endpoints' | 'idempotency_keys' | 'platform_keys'
+  readonly table:
+    | 'api_keys'
+    | 'previous_api_keys'
+    | 'webhook_endpoints'
+    | 'idempotency_keys'
+    | 'platform_keys'
   /** Parts of the row's primary key, in order. */
   readonly key: readonly string[]
 }

@@ -5,10 +5,16 @@ import { AwaitedApproval } from './deposit.js'
 
 const reason = z.string().trim().min(1).max(500).meta({ example: 'A laptop of the finance team was stolen' })
 
-export const PauseSettlement = z.object({ reason }).strict().meta({ id: 'PauseSettlement' })
+export const PauseSettlement = z
+  .object({ reason })
+  .strict()
+  .meta({ id: 'PauseSettlement', description: 'A pause to place.' })
 export type PauseSettlement = z.infer<typeof PauseSettlement>
 
-export const ResumeSettlement = z.object({ reason }).strict().meta({ id: 'ResumeSettlement' })
+export const ResumeSettlement = z
+  .object({ reason })
+  .strict()
+  .meta({ id: 'ResumeSettlement', description: 'The end of a pause to ask for.' })
 export type ResumeSettlement = z.infer<typeof ResumeSettlement>
 
 const pauseFields = {
@@ -58,13 +64,13 @@ export const NewOperatorPause = z
     path: ['coin'],
     message: 'needs the network beside it',
   })
-  .meta({ id: 'NewOperatorPause' })
+  .meta({ id: 'NewOperatorPause', description: 'A pause for an operator to place.' })
 export type NewOperatorPause = z.infer<typeof NewOperatorPause>
 
 export const OperatorResume = z
   .object({ id: z.string().max(255).meta({ description: 'Id of the pause.' }), reason })
   .strict()
-  .meta({ id: 'OperatorResume' })
+  .meta({ id: 'OperatorResume', description: 'The end of an operator’s pause to ask for.' })
 export type OperatorResume = z.infer<typeof OperatorResume>
 
 export const ResumeVotes = z

@@ -51,6 +51,14 @@ export const Attempt = z
   })
 export type Attempt = z.infer<typeof Attempt>
 
+/** Why a payout cannot move. */
+export const Waiting = z.object({
+  code: z.string().meta({ example: 'SETTLEMENT_PAUSED' }),
+  message: z.string(),
+  since: z.string(),
+  reason: z.string().optional().meta({ description: 'Why a person paused settlement.' }),
+})
+
 export const Withdrawal = z
   .object({
     id: z.string().meta({ example: 'withdrawal_0193…' }),
@@ -71,15 +79,9 @@ export const Withdrawal = z
     metadata: z.record(z.string(), z.unknown()),
     ...controlFields,
     failure: Failure.nullable(),
-    waiting: z
-      .object({
-        code: z.string().meta({ example: 'SETTLEMENT_PAUSED' }),
-        message: z.string(),
-        since: z.string(),
-        reason: z.string().optional().meta({ description: 'Why a person paused settlement.' }),
-      })
-      .nullable()
-      .meta({ description: 'Why the payout cannot move at the moment. `null` while it moves.' }),
+    waiting: Waiting.nullable().meta({
+      description: 'Why the payout cannot move at the moment. `null` while it moves.',
+    }),
     speed_up: z
       .object({
         priority: Priority,

@@ -2,6 +2,7 @@
 
 import { purgeNonces } from '../../db/access/purge-nonces.js'
 import { purgeRequests } from '../../db/access/purge-requests.js'
+import { purgePreviousKeys } from '../../db/access/rotate-api-key.js'
 import { closeGoneCauses } from '../../db/books/exceptions/close-gone-causes.js'
 import { purgeOrders } from '../../db/books/orders/purge-orders.js'
 import { purgeRuns } from '../../db/books/reconciliation/purge-runs.js'
@@ -185,6 +186,8 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
       await attempt('overdue payments', () => raiseOverdue(sql, networks))
       await attempt('results of replays', () => settleReplays(sql))
       await attempt('nonces', () => purgeNonces(sql))
+      await attempt('replaced keys', () => purgePreviousKeys(sql))
+      const { exportRetentionMs } = dependencies
       if (exportRetentionMs !== undefined) {
         await attempt('files of exports', () => purgeExports(sql, exportRetentionMs))
       }

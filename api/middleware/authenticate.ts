@@ -3,6 +3,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import type { ApiKeyCache } from '../../db/access/create-api-key-cache.js'
+import type { LastUses } from '../../db/access/create-last-uses.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { hashedRequestMessage } from '../../domain/signing/request-signature.js'
 import type { ApiEnv } from '../context.js'
@@ -19,6 +20,7 @@ export interface AuthenticateOptions {
   /** Accepted difference of `X-Timestamp` in either direction. */
   readonly windowMs: number
   readonly guard: AddressGuard
+  readonly lastUses: Pick<LastUses, 'note'>
 }
 
 /** Finds the key that a request names. It runs first, so that the body of a request without a key is not read. */
@@ -48,6 +50,7 @@ export function identify({
 export function authenticate({
   windowMs,
   guard,
+  lastUses,
 }: Omit<AuthenticateOptions, 'keys'>): MiddlewareHandler<ApiEnv> {
   return async function authenticate(c, next) {
     const key = c.get('apiKey')
@@ -63,13 +66,14 @@ export function authenticate({
     const expected = createHmac('sha256', key.secret).update(message).digest()
     const sent = Buffer.from(SIGNATURE.test(signature) ? signature : '0'.repeat(64), 'hex')
     if (!timingSafeEqual(expected, sent)) {
-      guard.failed(c, key.id)
+      guard.failed(c, key.publicId)
       throw new KeyturnError(
         'INVALID_SIGNATURE',
         'X-Signature does not match. Sign timestamp, nonce, method, path with query and the SHA-256 of the body with your API secret, in lower-case hex',
       )
     }
-    guard.passed(c, key.id)
+    guard.passed(c, key.publicId)
+    lastUses.note(key.id)
     checkTimestamp(timestamp, windowMs)
     if (!NONCE.test(nonce)) {
       throw new KeyturnError(

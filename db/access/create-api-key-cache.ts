@@ -17,6 +17,12 @@ export interface ApiKeyCache {
   readonly listen: () => Promise<() => Promise<void>>
 }
 
+/** Leaves out a public id that was replaced and whose time has ended since it was read. */
+async function unlessOver(key: Promise<ApiKey | null>): Promise<ApiKey | null> {
+  const found = await key
+  return found?.expiresAt && found.expiresAt.getTime() <= Date.now() ? null : found
+}
+
 /** Creates the cache of a process. It caches unknown ids as well, so known and unknown ids cost the same. */
 export function createApiKeyCache(sql: Sql, masterKeys: readonly string[]): ApiKeyCache {
   const entries = new Map<string, { readonly key: Promise<ApiKey | null>; readonly until: number }>()
@@ -24,7 +30,7 @@ export function createApiKeyCache(sql: Sql, masterKeys: readonly string[]): ApiK
     find(id) {
       const now = Date.now()
       const known = entries.get(id)
-      if (known && known.until > now) return known.key
+      if (known && known.until > now) return unlessOver(known.key)
       if (entries.size >= MAX_ENTRIES) entries.clear()
       const key = findApiKey(sql, masterKeys, id)
       const entry = { key, until: now + TTL_MS }
@@ -33,7 +39,7 @@ export function createApiKeyCache(sql: Sql, masterKeys: readonly string[]): ApiK
       key.catch(() => {
         if (entries.get(id) === entry) entries.delete(id)
       })
-      return key
+      return unlessOver(key)
     },
     forget(id) {
       entries.delete(id)

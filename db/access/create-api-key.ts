@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
 import { sealSecret } from '../../vault/seal-secret.js'
 import { appendAudit } from '../audit/append-audit.js'
-import { inTransaction, type Sql } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
 
 export interface NewApiKey {
@@ -12,7 +12,7 @@ export interface NewApiKey {
   /** Person who uses the key. Absent for a merchant's backend. */
   readonly personId?: string
   readonly name: string
-  /** Scopes: `read`, `payments`, `withdrawals`, `approvals`, `webhooks`, `policy`, `admin`. */
+  /** Scopes: `read`, `payments`, `withdrawals`, `approvals`, `webhooks`, `policy`, `reconciliation`, `admin`. */
   readonly scopes: readonly string[]
   /** CIDRs or addresses from which mutating requests may come. An empty list allows none. */
   readonly ipAllowlist: readonly string[]
@@ -34,30 +34,44 @@ export async function createApiKey(
   masterKeyHex: string,
   key: NewApiKey,
 ): Promise<{ readonly id: string; readonly secret: string }> {
+  return inTransaction(sql, (tx) => insertApiKey(tx, masterKeyHex, key))
+}
+
+/** As `createApiKey`, in a transaction of the caller. */
+export async function insertApiKey(
+  tx: Transaction,
+  masterKeyHex: string,
+  key: NewApiKey,
+): Promise<{ readonly id: string; readonly secret: string }> {
   for (const entry of key.ipAllowlist) {
-    if (!ipaddr.isValidCIDR(entry) && !ipaddr.isValid(entry))
+    if (!ipaddr.isValidCIDR(entry) && !ipaddr.isValid(entry)) {
       throw new Error(`"${entry}" is neither an IP address nor a CIDR`)
+    }
   }
   const id = newId('key')
-  const secret = `kts_${randomBytes(32).toString('base64url')}`
-  await inTransaction(sql, async (tx) => {
-    await tx`
-      INSERT INTO api_keys (id, merchant_id, person_id, name, secret_sealed, scopes, ip_allowlist, rate_limit_per_minute)
-      VALUES (${id}, ${key.merchantId}, ${key.personId ?? null}, ${key.name},
-              ${sealSecret(masterKeyHex, Buffer.from(secret), { table: 'api_keys', key: [id] })}, ${[...key.scopes]}, ${[...key.ipAllowlist]},
-              ${key.rateLimitPerMinute ?? 6_000})`
-    await appendAudit(tx, {
-      merchantId: key.merchantId,
-      actor: key.actor ?? 'system:operator',
-      action: 'api_key.created',
-      subject: id,
-      data: {
-        name: key.name,
-        person: key.personId ?? null,
-        scopes: key.scopes,
-        ip_allowlist: key.ipAllowlist,
-      },
-    })
+  const secret = newApiSecret()
+  await tx`
+    INSERT INTO api_keys (id, public_id, merchant_id, person_id, name, secret_sealed, scopes, ip_allowlist,
+                          rate_limit_per_minute)
+    VALUES (${id}, ${id}, ${key.merchantId}, ${key.personId ?? null}, ${key.name},
+            ${sealSecret(masterKeyHex, Buffer.from(secret), { table: 'api_keys', key: [id] })}, ${[...key.scopes]}, ${[...key.ipAllowlist]},
+            ${key.rateLimitPerMinute ?? 6_000})`
+  await appendAudit(tx, {
+    merchantId: key.merchantId,
+    actor: key.actor ?? 'system:operator',
+    action: 'api_key.created',
+    subject: id,
+    data: {
+      name: key.name,
+      person: key.personId ?? null,
+      scopes: key.scopes,
+      ip_allowlist: key.ipAllowlist,
+    },
   })
   return { id, secret }
+}
+
+/** Returns a new secret of an API key. */
+export function newApiSecret(): string {
+  return `kts_${randomBytes(32).toString('base64url')}`
 }

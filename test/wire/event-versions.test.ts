@@ -63,3 +63,16 @@ test('the newest version leaves data as it is', () => {
   expect(toSchemaVersion('deposit.status_changed', data, '2026-11-28', '2026-11-28')).toBe(data)
   expect(toSchemaVersion('deposit.status_changed', data, '2026-11-28', '2026-11-01')).toEqual({ id: 'dep_1' })
 })
+
+test('the reason of a pause is left out of what a payout waits for before the third version', () => {
+  const waiting = {
+    code: 'SETTLEMENT_PAUSED',
+    message: 'Settlement is paused',
+    since: '2026-11-29T10:00:00.000Z',
+  }
+  const data = { id: 'withdrawal_1', waiting: { ...waiting, reason: 'a drill' }, amount: '1' }
+  expect(toSchemaVersion('withdrawal.status_changed', data, '2026-11-29', '2026-11-28')).toEqual({
+    ...data,
+    waiting,
+  })
+})
