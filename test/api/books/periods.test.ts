@@ -406,7 +406,7 @@ test('wants what users have reserved to be no claim, and fees to be charged, at 
     await books.post('test', wrong, { at: new Date(MIDDLE.getTime() + 3_000) })
     await books.post('test', right, { at: new Date(MIDDLE.getTime() + 4_000) })
     expect(await red()).toEqual([])
-    // Wrong at the end and now, whatever was booked in between.
+    // Wrong at the end and now, also where a booking came in between.
     await books.post('test', wrong, { at: new Date(MIDDLE.getTime() + 5_000) })
     const item = { name: 'clearing_accounts', ok: false, found: 1, examples: [`bitcoin btc ${kind}`] }
     expect(await red()).toEqual([item])

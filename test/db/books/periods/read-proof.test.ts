@@ -1,4 +1,4 @@
-/** The block with which the books of an instant agree: whatever changed what lies on addresses, and when it was booked. */
+/** The block with which the books of an instant agree, for each kind of change of what lies on addresses, booked early or late. */
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { readProof } from '../../../../db/books/periods/read-proof.js'
