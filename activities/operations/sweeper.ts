@@ -187,7 +187,6 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
       await attempt('results of replays', () => settleReplays(sql))
       await attempt('nonces', () => purgeNonces(sql))
       await attempt('replaced keys', () => purgePreviousKeys(sql))
-      const { exportRetentionMs } = dependencies
       if (exportRetentionMs !== undefined) {
         await attempt('files of exports', () => purgeExports(sql, exportRetentionMs))
       }
