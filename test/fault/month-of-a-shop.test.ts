@@ -295,6 +295,7 @@ test(
       root_cause: 'The customer chose the wrong coin in the wallet',
     })
     const nobodys = await exceptionOf('unattributed', losses.nobodys)
+    await client.addresses.create({ user_reference: 'found-customer', network: 'bitcoin' })
     await resolveByTwo(nobodys.id, {
       resolution: 'credit',
       journal: {
