@@ -12,7 +12,7 @@ import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import type { AddressFilter } from './address-filter.js'
 import { matchTransfers } from './match-transfers.js'
-import { type RiseSource, riseCause } from './missed-cause.js'
+import { missedCause, type RiseSource, riseCause } from './missed-cause.js'
 import { type TakenBack, takeBackRises } from './take-back-rises.js'
 
 export interface Rise {
@@ -95,6 +95,15 @@ export async function recordRises(
   const key = (addressId: string, coin: string, reference: string) => `${addressId} ${coin} ${reference}`
   const inserted = new Set(fresh.map((row) => key(row.address_id, row.coin, row.reference)))
   const newRises = rises.filter((rise) => inserted.has(key(rise.addressId, rise.coin, rise.reference)))
+  // A reconciliation may have missed the same coins first. A credit of both exceptions would pay twice.
+  await closeCauses(
+    tx,
+    newRises.map(({ merchantId, addressId, coin, height }) => ({
+      merchantId,
+      cause: missedCause(network.name, `${addressId}:${coin}`),
+      evidence: { recorded_as: 'balance_rise', block_number: height },
+    })),
+  )
   return raiseExceptions(
     tx,
     newRises.map((rise) => riseException(network, rise)),

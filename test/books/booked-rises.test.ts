@@ -227,6 +227,25 @@ describe('a credit of coins that a contract paid', () => {
     expect(await audit(address, height + 2)).toEqual({ differences: [], expected: [] })
   })
 
+  test('closes what a reconciliation had said about the same coins, so that they are credited once', async () => {
+    const { address } = await issue('kate')
+    await lab.callLab('pay', [address, 14n], 14n)
+    await mine(4)
+    await reconcile(sql, networks, stage.api.merchantId, { scope: ['chain'] })
+    const [missed, ...others] = await standing(address)
+    expect([missed, others]).toMatchObject([
+      { kind: 'unattributed', evidence: { check: 'chain:ethereum' } },
+      [],
+    ])
+    await notice()
+    const id = await riseOf(address)
+    expect(id).not.toBe(missed?.id)
+    expect(await get(`/exceptions/${missed?.id}`)).toMatchObject({ resolution: 'cause_gone' })
+    await mine(3)
+    await credit(id, 'kate', 14n)
+    expect(await available('kate')).toBe(14n)
+  })
+
   test("books what came to the merchant's own account, and is shown to the people who sign it", async () => {
     const { address } = await issue('owner')
     await paid(address, 5n)
