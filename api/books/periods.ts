@@ -12,6 +12,7 @@ import { readTrialBalance } from '../../db/books/periods/read-trial-balance.js'
 import { requestReopen } from '../../db/books/periods/reopen-period.js'
 import { requestClose } from '../../db/books/periods/request-close.js'
 import { inTransaction, type Queryable } from '../../db/connect.js'
+import { errorCode } from '../../db/database-errors.js'
 import { settleTime } from '../../db/exports/settle-time.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { QUORUM } from '../../domain/controls/approval.js'
@@ -37,6 +38,8 @@ import { FINANCE_ONLY, requireFinance, securedForFinance } from './require-finan
 /** Wait for bookings that are under way when a close is requested. */
 const SETTLE_MS = 5_000
 
+/** Code of PostgreSQL for a statement that ran longer than it may. */
+const TIMED_OUT = '57014'
 /** Adjustments that a period lists. The file of its statement has all. */
 const MOST_ADJUSTMENTS = 1_000
 
@@ -194,17 +197,26 @@ async function booksOf(
   sql: Queryable,
   networks: Networks,
   merchantId: string,
-  { row, window, followsClosed }: FoundPeriod,
+  { period, row, window, followsClosed }: FoundPeriod,
   now: Date,
 ): Promise<Pick<Period, 'checklist' | 'trial_balance' | 'proof'>> {
   if (row?.trial_balance && row.proof)
     return { checklist: row.checklist, trial_balance: row.trial_balance, proof: row.proof }
   const running = window.to > now
   const at = running ? now : window.to
-  const proof = await readProof(sql, networks, merchantId, at, running)
-  return {
-    checklist: await readChecklist(sql, merchantId, window, followsClosed, proof),
-    trial_balance: await readTrialBalance(sql, networks, merchantId, at),
-    proof,
+  try {
+    const proof = await readProof(sql, networks, merchantId, at, running)
+    return {
+      checklist: await readChecklist(sql, merchantId, window, followsClosed, proof),
+      trial_balance: await readTrialBalance(sql, networks, merchantId, at),
+      proof,
+    }
+  } catch (cause) {
+    if (errorCode(cause) !== TIMED_OUT) throw cause
+    throw new KeyturnError(
+      'DEPENDENCY_UNAVAILABLE',
+      `The figures of ${period} took too long to add up. Try again while less is booked, or allow more by KEYTURN_STATEMENT_TIMEOUT. Once its close is asked for, they are stored and read at once`,
+      { cause, retryable: true, details: { dependency: 'postgres', period } },
+    )
   }
 }

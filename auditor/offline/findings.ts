@@ -28,7 +28,7 @@ export class Findings {
     this.verdicts.push({ check, kind: 'unchecked', what })
   }
 
-  /** Says what was not checked because nobody asked for it. It does not change the exit code. */
+  /** Says what was not checked because it was not asked for. It does not change the exit code. */
   note(check: string, what: string): void {
     this.verdicts.push({ check, kind: 'unchecked', what, note: true })
   }

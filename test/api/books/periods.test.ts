@@ -6,6 +6,7 @@ import { postJournals } from '../../../db/books/ledger/post-journal.js'
 import { readTrialBalance } from '../../../db/books/periods/read-trial-balance.js'
 import { requestClose } from '../../../db/books/periods/request-close.js'
 import { rememberCoins } from '../../../db/chain/remember-coins.js'
+import { connect } from '../../../db/connect.js'
 import { advanceControlChange } from '../../../db/controls/changes/advance-control-change.js'
 import { createApprover } from '../../../db/merchants/create-approver.js'
 import { createPerson } from '../../../db/merchants/create-person.js'
@@ -862,4 +863,29 @@ test('lets only the scope reconciliation or the role finance ask, and hides the 
   expect(codeOf(await stranger.decide(LAST, stranger.people[1]))).toEqual([404, 'NOT_FOUND'])
   expect(codeOf(await stranger.reopen(LAST))).toEqual([409, 'INVALID_STATE'])
   expect((await read(LAST)).status).toBe('closing')
+})
+
+test('says clearly that an open month takes too long to add up, and reads a closed one at once', async () => {
+  const slow = await startTestApi(
+    {},
+    { timeouts: { lock: 60_000, statement: 300, idleInTransaction: 60_000 } },
+  )
+  const other = connect(slow.database.url, { max: 1 })
+  try {
+    const own = await openBooks(slow, monthOf(LAST).from)
+    expect((await own.close(LAST)).status).toBe(202)
+    expect(await own.approve(LAST)).toBe('effective')
+    await other.begin(async (tx) => {
+      await tx`LOCK TABLE ledger_accounts IN ACCESS EXCLUSIVE MODE`
+      const began = Date.now()
+      const { status, json } = await own.call('GET', `/periods/${THIS}`)
+      expect(Date.now() - began).toBeLessThan(5_000)
+      expect([status, json.error.code]).toEqual([503, 'DEPENDENCY_UNAVAILABLE'])
+      expect(json.error.message).toContain(`The figures of ${THIS} took too long to add up`)
+      expect((await own.call('GET', `/periods/${LAST}`)).json.data).toMatchObject({ status: 'closed' })
+    })
+  } finally {
+    await other.end()
+    await slow.database.drop()
+  }
 })
