@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createExportActivities, type ExportDependencies } from '../../activities/books/export-job.js'
 import { listen } from '../../api/http/listen.js'
 import { postJournal } from '../../db/books/ledger/post-journal.js'
+import type { Transaction } from '../../db/connect.js'
 import { unstartedExports } from '../../db/exports/jobs/job-start.js'
 import { purgeExports } from '../../db/exports/jobs/purge-exports.js'
 import { claimExport, finishExport, LostExportError, storePart } from '../../db/exports/jobs/run-job.js'
@@ -175,20 +176,22 @@ test('writes an empty export: the head alone as CSV, and nothing as NDJSON', asy
 
 /** Posts a journal of two entries. */
 async function post(key: string): Promise<void> {
-  const { sql } = api.database
+  await api.database.sql.begin((tx) => postOn(tx, key))
+}
+
+/** The same on a transaction that is open. */
+async function postOn(tx: Transaction, key: string): Promise<void> {
   const entry = { network: 'bitcoin', coin: 'btc' } as const
-  await sql.begin((tx) =>
-    postJournal(tx, {
-      merchantId: api.merchantId,
-      idempotencyKey: key,
-      type: 'test',
-      reference: key,
-      entries: [
-        { ...entry, kind: 'chain', owner: 'addr_1', amount: 5n },
-        { ...entry, kind: 'available', owner: 'user', amount: -5n },
-      ],
-    }),
-  )
+  await postJournal(tx, {
+    merchantId: api.merchantId,
+    idempotencyKey: key,
+    type: 'test',
+    reference: key,
+    entries: [
+      { ...entry, kind: 'chain', owner: 'addr_1', amount: 5n },
+      { ...entry, kind: 'available', owner: 'user', amount: -5n },
+    ],
+  })
 }
 
 test('goes on where it was killed, with the rows of its begin, although journals were posted before and after', async () => {
@@ -225,13 +228,14 @@ test('waits for a posting that is under way when an export of the ledger begins'
   const { id } = await made({ dataset: 'ledger', format: 'ndjson', filters: { reference: 'open' } })
   const posting = await sql.reserve()
   await posting`BEGIN`
-  await posting`SELECT pg_current_xact_id()`
+  await postOn(posting as unknown as Transaction, 'open')
   const writing = run(id)
   await sleep(300)
   expect((await read(id)).json.data).toMatchObject({ status: 'running', rows: 0 })
   await posting`COMMIT`
   posting.release()
-  expect(await writing).toMatchObject({ status: 'done' })
+  // It was booked before the export began.
+  expect(await writing).toMatchObject({ status: 'done', rows: 2 })
 })
 
 test('begins again with a new snapshot where rows may have changed', async () => {
