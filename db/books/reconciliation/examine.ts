@@ -36,6 +36,7 @@ export async function examine(
   const decimalsOf = await readDecimals(tx, networks)
   const context = {
     merchantId,
+    caip2: new Map([...networks.values()].map((network) => [network.name, network.caip2])),
     soonMs: SOON_MS,
     amount: (network: string, coin: string, units: string) => formatDigits(units, decimalsOf(network, coin)),
   }

@@ -487,6 +487,7 @@ describe('the comparison', () => {
       const context = {
         merchantId: own(),
         soonMs: 0,
+        caip2: new Map(),
         amount: (_network: string, _coin: string, units: string) => units,
       }
       await sql.begin(async (tx) => {

@@ -279,15 +279,23 @@ export const JOURNALS: readonly Corruption[] = [
     one(tx, tx`SELECT id FROM exceptions WHERE merchant_id = ${id}`),
   ),
   moved('a loss that no one wrote off', 'exception.written_off'),
-  {
-    name: 'a credit of another amount than was approved',
-    check: 'journals',
-    says: UNCAUSED,
-    corrupt: (tx, id) =>
-      change(tx`
-        UPDATE control_changes SET intent = intent || '{"amount": "1"}'
-        WHERE merchant_id = ${id} AND kind = 'exception_resolution' AND state = 'effective'`),
-  },
+  ...[
+    { amount: '1' },
+    { network: 'eip155:137' },
+    { asset: { coin: 'usdt' } },
+    { from_user_reference: 'bob' },
+    { to_user_reference: 'bob' },
+  ].map(
+    (signed): Corruption => ({
+      name: `a credit with another ${Object.keys(signed)} than was approved`,
+      check: 'journals',
+      says: UNCAUSED,
+      corrupt: (tx, id) =>
+        change(tx`
+          UPDATE control_changes SET intent = intent || ${tx.json(signed)}
+          WHERE merchant_id = ${id} AND kind = 'exception_resolution' AND state = 'effective'`),
+    }),
+  ),
   {
     name: 'a credit of an exception that was resolved otherwise',
     check: 'journals',

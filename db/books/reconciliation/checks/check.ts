@@ -8,6 +8,8 @@ export interface CheckContext {
   readonly merchantId: string
   /** Formats base units, as decimal digits, in whole coins. */
   readonly amount: (network: string, coin: string, units: string) => string
+  /** CAIP-2 identifiers of the networks of the configuration, by name. */
+  readonly caip2: ReadonlyMap<string, string>
   /** Milliseconds after which something that the platform does at once is late. */
   readonly soonMs: number
 }

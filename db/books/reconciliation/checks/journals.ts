@@ -30,7 +30,7 @@ interface Unbooked {
 
 export const journals: BooksCheck = {
   name: 'journals',
-  async *examine(tx, { merchantId, amount }, findings) {
+  async *examine(tx, { merchantId, amount, caip2 }, findings) {
     yield* eachPage(
       '',
       (after) => tx<Page<string, Wrong>[]>`
@@ -126,16 +126,22 @@ export const journals: BooksCheck = {
                     ELSE 'deposit.rise_booked' END
                   WHEN 're_attribute' THEN 'transfer.re_attribute' ELSE 'exception.written_off' END
                 AND NOT EXISTS (
-                  SELECT FROM (SELECT * FROM entry WHERE entry.journal = page.id) own FULL JOIN (VALUES
-                    (change.intent -> 'asset' ->> 'coin',
+                  SELECT FROM (
+                    -- A network that left the configuration has no identifier to compare.
+                    SELECT entry.*, coalesce(known.caip2, change.intent ->> 'network') AS caip2
+                    FROM entry LEFT JOIN unnest(${[...caip2.keys()]}::text[], ${[...caip2.values()]}::text[])
+                      AS known (network, caip2) ON known.network = entry.network
+                    WHERE entry.journal = page.id
+                  ) own FULL JOIN (VALUES
+                    (change.intent ->> 'network', change.intent -> 'asset' ->> 'coin',
                      CASE WHEN page.type = 'deposit.rise_booked' THEN 'chain' ELSE 'available' END,
                      CASE WHEN page.type = 'deposit.rise_booked' THEN change.intent ->> 'address_id'
                        ELSE coalesce(change.intent ->> 'from_user_reference', '') END, signed.amount),
-                    (change.intent -> 'asset' ->> 'coin',
+                    (change.intent ->> 'network', change.intent -> 'asset' ->> 'coin',
                      CASE WHEN page.type = 'exception.written_off' THEN 'chain' ELSE 'available' END,
                      CASE WHEN page.type = 'exception.written_off' THEN change.intent ->> 'address_id'
                        ELSE coalesce(change.intent ->> 'to_user_reference', '') END, -signed.amount)
-                  ) due (coin, kind, owner, amount) USING (coin, kind, owner, amount)
+                  ) due (caip2, coin, kind, owner, amount) USING (caip2, coin, kind, owner, amount)
                   WHERE (due IS NULL) <> (own IS NULL)))
               AND (page.type <> 'deposit.rise_booked' OR EXISTS (
                 -- The rise has the same coins, unless the booking was taken back.
