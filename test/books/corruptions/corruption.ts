@@ -2,7 +2,7 @@
 
 import type { PendingQuery, Row } from 'postgres'
 import { expect } from 'vitest'
-import { type JournalEntry, postJournal } from '../../../db/books/ledger/post-journal.js'
+import { type Journal, type JournalEntry, postJournal } from '../../../db/books/ledger/post-journal.js'
 import type { Transaction } from '../../../db/connect.js'
 import type { BooksCheckName } from '../../../domain/books/difference.js'
 
@@ -49,7 +49,7 @@ export async function report(tx: Transaction, subject: string, type: string, sta
 export async function forge(
   tx: Transaction,
   merchantId: string,
-  journal: { readonly type: string; readonly reference: string; readonly reverses?: bigint },
+  journal: Pick<Journal, 'type' | 'reference' | 'reverses'> & { readonly idempotencyKey?: string },
   entries: readonly JournalEntry[],
 ): Promise<bigint> {
   const idempotencyKey = `forged:${journal.type}`

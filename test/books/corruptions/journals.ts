@@ -88,6 +88,47 @@ const wei = (kind: JournalEntry['kind'], owner: string, amount: bigint): Journal
   amount,
 })
 
+/** A rise of a balance that two people booked, with a row about another amount or none, or taken back. */
+const rise = (
+  name: string,
+  amount: number | null,
+  { isReversed = false, says = UNCAUSED as Corruption['says'] } = {},
+): Corruption => ({
+  name,
+  check: 'journals',
+  says,
+  corrupt: async (tx, id) => {
+    const address = await one(
+      tx,
+      tx`SELECT id FROM addresses WHERE merchant_id = ${id} AND network = 'ethereum' AND kind = 'hot'`,
+    )
+    const intent = { exception: 'exc_rise', address_id: address, amount: '9' }
+    await change(tx`
+      INSERT INTO exceptions
+      SELECT (jsonb_populate_record(exception, '{"id": "exc_rise"}')).* FROM exceptions exception
+      WHERE merchant_id = ${id} AND resolution = 'credit'`)
+    await change(tx`
+      INSERT INTO control_changes
+      SELECT (jsonb_populate_record(change, jsonb_build_object('id', 'exr_rise', 'intent', intent || ${tx.json(intent)}))).*
+      FROM control_changes change
+      WHERE merchant_id = ${id} AND kind = 'exception_resolution' AND state = 'effective'`)
+    const booked = { type: 'deposit.rise_booked', reference: 'exc_rise' }
+    const entries = [wei('chain', address, 9n), wei('available', 'eva', -9n)]
+    const key = { idempotencyKey: 'exception:exc_rise:exr_rise' }
+    const journal = await forge(tx, id, { ...booked, ...key }, entries)
+    if (isReversed) {
+      const undo = { type: 'deposit.rise_reverted', reference: 'exc_rise', reverses: journal }
+      const mirrored = entries.map((entry) => ({ ...entry, amount: -entry.amount }))
+      await forge(tx, id, undo, mirrored)
+    }
+    if (amount !== null) await addRise(tx, address, amount, journal)
+  },
+})
+const addRise = (tx: Transaction, address: string, amount: number, journal: bigint | string) =>
+  change(tx`
+    INSERT INTO balance_rises (network, address_id, coin, source, reference, amount, block_number, journal_id)
+    VALUES ('ethereum', ${address}, 'eth', 'unexplained', '1', ${amount}, 1, ${journal})`)
+
 export const JOURNALS: readonly Corruption[] = [
   {
     name: 'a journal that makes money',
@@ -105,6 +146,7 @@ export const JOURNALS: readonly Corruption[] = [
   renamed('withdrawal.reopened', 'gift.reverted'),
   renamed('exception.released', 'withdrawal.reopened'),
   renamed('deposit.reverted', 'deposit.refund_reverted'),
+  renamed('deposit.reverted', 'deposit.rise_reverted'),
   {
     name: 'a reversal of a reversal of a deposit',
     check: 'journals',
@@ -351,6 +393,19 @@ export const JOURNALS: readonly Corruption[] = [
     wei('chain', address, -9n),
     wei('available', 'eva', 9n),
   ]),
+  moved('a rise of a balance that no one approved', 'deposit.rise_booked'),
+  rise('a rise of a balance that no one saw', null),
+  rise('a rise of a balance by another amount than was seen', 8),
+  rise('a row of balance_rises whose journal was reversed', 9, { isReversed: true, says: ['booked', null] }),
+  {
+    name: 'a rise of a balance that a journal of another type books',
+    check: 'journals',
+    says: UNCAUSED,
+    corrupt: async (tx, id) => {
+      const address = await one(tx, tx`SELECT id FROM addresses WHERE merchant_id = ${id}`)
+      await addRise(tx, address, 9, await journalOf(tx, id, 'transfer'))
+    },
+  },
   ...(['foreign_spends', 'balance_falls'] as const).map(
     (table): Corruption => ({
       name: `a row of ${table} whose journal was reversed`,
