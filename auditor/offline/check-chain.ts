@@ -66,6 +66,8 @@ export interface ChainQuestion {
 const BATCH = 100
 /** Addresses that are named of those with coins outside the books. */
 const MOST_NAMED = 20
+/** Unspent outputs that are named of an address that differs. */
+const MOST_OUTPUTS = 10
 
 /** Compares every address and coin of a network. A node that cannot answer leaves it unchecked. */
 export async function checkChain(question: ChainQuestion, findings: Findings): Promise<void> {
@@ -86,8 +88,16 @@ export async function checkChain(question: ChainQuestion, findings: Findings): P
   }
 }
 
-/** What the chain holds, scaled, by address id and coin. */
-type Holdings = ReadonlyMap<string, bigint>
+/** What the chain holds on an address of a coin. */
+interface Holding {
+  /** Scaled. */
+  readonly amount: bigint
+  /** Unspent outputs as `txid:vout amount`, the oldest first (UTXO). `null` on other chains. */
+  readonly outputs: readonly string[] | null
+}
+
+/** What the chain holds by address id and coin. */
+type Holdings = ReadonlyMap<string, Holding>
 
 const keyOf = (addressId: string, coin: string) => JSON.stringify([addressId, coin])
 
@@ -113,11 +123,14 @@ async function readOutputs({
     for (const { txid, vout } of block.spends) unspent.delete(`${txid}:${vout}`)
     onProgress?.(block.height)
   }
-  const holdings = new Map<string, bigint>()
-  for (const { id } of addresses) holdings.set(keyOf(id, coin?.coin ?? ''), 0n)
-  for (const { owner, amount } of unspent.values()) {
-    const key = keyOf(owner, coin?.coin ?? '')
-    holdings.set(key, (holdings.get(key) ?? 0n) + scale(amount, coin?.decimals ?? 0))
+  const holdings = new Map<string, { amount: bigint; readonly outputs: string[] }>()
+  for (const { id } of addresses) holdings.set(keyOf(id, coin?.coin ?? ''), { amount: 0n, outputs: [] })
+  for (const [outpoint, { owner, amount }] of unspent) {
+    const held = holdings.get(keyOf(owner, coin?.coin ?? ''))
+    if (!held) continue
+    const scaled = scale(amount, coin?.decimals ?? 0)
+    held.amount += scaled
+    if (held.outputs.length <= MOST_OUTPUTS) held.outputs.push(`${outpoint} ${showDecimal(scaled)}`)
   }
   return holdings
 }
@@ -128,13 +141,13 @@ async function readBalances({ proof, network, url, addresses }: ChainQuestion): 
     { chainId: Number(network.chain_id.split(':')[1]), nodes: [openNode(url, `node of ${network.network}`)] },
     block,
   )
-  const holdings = new Map<string, bigint>()
+  const holdings = new Map<string, Holding>()
   for (const { coin, decimals, contract } of network.coins) {
     for (let from = 0; from < addresses.length; from += BATCH) {
       const batch = addresses.slice(from, from + BATCH)
       const balances = await at.balances(batch.map(({ address }) => ({ address, contract })))
       for (const [index, { id }] of batch.entries())
-        holdings.set(keyOf(id, coin), scale(balances[index] ?? 0n, decimals))
+        holdings.set(keyOf(id, coin), { amount: scale(balances[index] ?? 0n, decimals), outputs: null })
     }
   }
   return holdings
@@ -172,8 +185,8 @@ function compare(
   for (const key of new Set([...holdings.keys(), ...books.keys()])) {
     const [id = '', coin = ''] = JSON.parse(key) as string[]
     const address = known.get(id)
-    const [onChain, inBooks] = [holdings.get(key), books.get(key) ?? 0n]
-    if (!address || onChain === undefined) {
+    const [holding, inBooks] = [holdings.get(key), books.get(key) ?? 0n]
+    if (!address || holding === undefined) {
       if (inBooks !== 0n)
         fault(
           `${id} holds ${showDecimal(inBooks)} ${coin} in the ledger, and the exports have no such address or coin`,
@@ -181,11 +194,15 @@ function compare(
       continue
     }
     const { least, most } = outsideAt(address, coin, proof.block_number, end)
+    const { amount: onChain, outputs } = holding
     const surplus = onChain - inBooks
     const held = `${address.address} holds ${showDecimal(onChain)} ${coin} at block ${proof.block_number}, and ${showDecimal(inBooks)} in the ledger`
     if (surplus < least || surplus > most)
       fault(
-        most === 0n ? held : `${held}; ${showDecimal(least)} to ${showDecimal(most)} is said to lie outside`,
+        (most === 0n
+          ? held
+          : `${held}; ${showDecimal(least)} to ${showDecimal(most)} is said to lie outside`) +
+          nameOutputs(outputs),
       )
     // The platform alone says why, so this is no proof.
     else if (surplus !== 0n) {
@@ -224,4 +241,12 @@ function outsideAt(
     most += amount
   }
   return { least, most }
+}
+
+/** Names the outputs that an address has, so that the one which the books lack, or have in addition, can be found. */
+function nameOutputs(outputs: Holding['outputs']): string {
+  if (outputs === null) return ''
+  if (outputs.length === 0) return '; it has no unspent output there'
+  const more = outputs.length > MOST_OUTPUTS ? ', …' : ''
+  return `; its unspent outputs there: ${outputs.slice(0, MOST_OUTPUTS).join(', ')}${more}`
 }

@@ -246,8 +246,31 @@ describe('names exactly', () => {
     const faults = faultsOf(await audit()).filter((fault) => fault.startsWith('chain'))
     expect(faults).toHaveLength(2)
     for (const fault of faults)
-      expect(fault).toMatch(/^chain bitcoin: bcrt1\w+ holds 0 btc at block 100, and 0.5/)
+      expect(fault).toMatch(
+        /^chain bitcoin: bcrt1\w+ holds 0 btc at block 100, and 0.5 in the ledger; it has no unspent output there$/,
+      )
     if (network === 'bitcoin') expect(faults.join()).toContain(text)
+  })
+
+  test('the outputs of the address that holds more on the chain', async () => {
+    const lines = (exported.get('addresses.ndjson') ?? '').trimEnd().split('\n')
+    const line = lines.find((each) => each.includes('"bitcoin"') && each.includes('"alice"'))
+    const { address } = JSON.parse(line ?? '')
+    const txid = await bitcoin.fund(address, 1_000_000n)
+    await bitcoin.mine(1)
+    const height = await bitcoin.call('getblockcount')
+    const { data } = JSON.parse(exported.get('period.json') ?? '')
+    const hash = await bitcoin.call('getblockhash', height)
+    changePeriod({
+      proof: data.proof.map((each: { network: string }) =>
+        each.network === 'bitcoin' ? { ...each, block_number: height, block_hash: hash } : each,
+      ),
+    })
+    const [fault, ...others] = faultsOf(await audit()).filter((each) => each.startsWith('chain'))
+    expect(others).toEqual([])
+    expect(fault).toMatch(
+      new RegExp(`holds 0.51 btc at block .* unspent outputs there: \\w+:\\d+ 0.5, ${txid}:\\d+ 0.01$`),
+    )
   })
 
   test('coins outside the books, exactly, and never as something that holds', async () => {
