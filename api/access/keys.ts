@@ -2,11 +2,18 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { masterKeysOf } from '../../config/master-keys.js'
-import { type ApiKeyRow, listApiKeys, readApiKey, revokeApiKey } from '../../db/access/api-key-row.js'
-import { insertApiKey } from '../../db/access/create-api-key.js'
+import {
+  type ApiKeyRow,
+  listApiKeys,
+  readApiKey,
+  requireRoomForKey,
+  revokeApiKey,
+} from '../../db/access/api-key-row.js'
+import { DEFAULT_RATE, insertApiKey } from '../../db/access/create-api-key.js'
 import { rotateApiKey } from '../../db/access/rotate-api-key.js'
 import { inTransaction } from '../../db/connect.js'
 import { requirePerson } from '../../db/merchants/require-person.js'
+import { scopesOfPerson } from '../../db/merchants/scopes-of-person.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { ApiKey, ApiKeyWithSecret, KeyRotation, NewApiKey, RevokedApiKey } from '../../wire/api-key.js'
 import { Paging } from '../../wire/paging.js'
@@ -15,6 +22,9 @@ import { answer, listAnswer, success, successPage } from '../http/answer.js'
 import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
+
+/** Least overlap of a key that rotates itself, in seconds. */
+const LEAST_OWN_OVERLAP = 60
 
 const params = z.object({ id: z.string().max(255) })
 const tags = ['API keys']
@@ -69,15 +79,18 @@ export function registerKeyRoutes(app: ApiApp, { sql, environment, lastUses }: A
   app.openapi(create, async (c) => {
     const body = c.req.valid('json')
     const merchantId = c.get('merchantId')
-    requireHeld(c.get('scopes'), body.scopes)
+    const personId = body.person_id ?? null
+    requireHeld(c.get('scopes'), [...body.scopes, ...(await scopesOfPerson(sql, merchantId, personId))])
     const kept = await inTransaction(sql, async (tx) => {
-      if (body.person_id !== undefined) await requirePerson(tx, merchantId, body.person_id)
+      if (personId !== null) await requirePerson(tx, merchantId, personId)
+      await requireRoomForKey(tx, merchantId)
       const { id, secret } = await insertApiKey(tx, environment.KEYTURN_MASTER_KEY, {
         merchantId,
         name: body.name,
         scopes: body.scopes,
         ipAllowlist: body.ip_allowlist,
-        ...(body.person_id === undefined ? {} : { personId: body.person_id }),
+        ...(personId === null ? {} : { personId }),
+        rateLimitPerMinute: Math.min(c.get('rateLimitPerMinute'), DEFAULT_RATE),
         actor: c.get('actor'),
       })
       const row = await readApiKey(tx, merchantId, id)
@@ -98,10 +111,17 @@ export function registerKeyRoutes(app: ApiApp, { sql, environment, lastUses }: A
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
     const { overlap_seconds: overlapSeconds } = KeyRotation.parse(c.req.valid('json') ?? {})
+    if (id === c.get('apiKeyId') && overlapSeconds < LEAST_OWN_OVERLAP) {
+      throw new KeyturnError(
+        'INVALID_STATE',
+        `A key rotates itself with an overlap of at least ${LEAST_OWN_OVERLAP} seconds, so that a lost answer can be asked for again`,
+        { details: { id } },
+      )
+    }
     const kept = await inTransaction(sql, async (tx) => {
-      const { scopes } = await readApiKey(tx, merchantId, id)
-      // The new secret has every scope of the key.
-      requireHeld(c.get('scopes'), scopes)
+      const key = await readApiKey(tx, merchantId, id)
+      // The new secret has every scope of the key, and its person's roles.
+      requireHeld(c.get('scopes'), [...key.scopes, ...(await scopesOfPerson(tx, merchantId, key.person_id))])
       const { secret } = await rotateApiKey(tx, masterKeysOf(environment), {
         merchantId,
         id,

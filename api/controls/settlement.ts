@@ -8,6 +8,7 @@ import { listPauses } from '../../db/controls/pauses/find-pause.js'
 import type { PauseRow } from '../../db/controls/pauses/pause-row.js'
 import { placePause } from '../../db/controls/pauses/place-pause.js'
 import { findWaitingResumption, requestResume } from '../../db/controls/pauses/resume-settlement.js'
+import { repeatTransaction } from '../../db/repeat-transaction.js'
 import { QUORUM } from '../../domain/controls/approval.js'
 import { PauseSettlement, ResumeSettlement, Settlement, type SettlementPause } from '../../wire/settlement.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
@@ -67,7 +68,7 @@ export function registerSettlementRoutes(app: ApiApp, dependencies: ApiDependenc
     const { reason } = c.req.valid('json')
     const placed = { ...everything(c), placedBy: 'merchant', reason, actor: c.get('actor') } as const
     // The pause is committed by itself, because the wait for what is being sent must not hold its lock.
-    const { revoked } = await inTransaction(sql, (tx) => placePause(tx, placed))
+    const { revoked } = await repeatTransaction(sql, (tx) => placePause(tx, placed))
     if (revoked !== null) startControlChangeSoon(dependencies, revoked, (handle) => handle.signal('revoked'))
     await awaitSends(sql, everything(c))
     const kept = await inTransaction(sql, async (tx) =>

@@ -159,8 +159,11 @@ function isTransient(c: Context<ApiEnv>): boolean {
 }
 
 function requestHash(c: Context<ApiEnv>): Buffer {
-  return createHash('sha256')
-    .update(`${c.req.method}\n${c.get('sentPath')}\n`)
-    .update(c.get('bodySha256') ?? c.get('rawBody'))
-    .digest()
+  return (
+    createHash('sha256')
+      // An answer may show a secret that only its own key may see. A rotation keeps the key's id.
+      .update(`${c.get('apiKeyId')}\n${c.req.method}\n${c.get('sentPath')}\n`)
+      .update(c.get('bodySha256') ?? c.get('rawBody'))
+      .digest()
+  )
 }

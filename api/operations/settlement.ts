@@ -8,6 +8,7 @@ import type { PauseRow } from '../../db/controls/pauses/pause-row.js'
 import { placePause } from '../../db/controls/pauses/place-pause.js'
 import { voteToResume } from '../../db/controls/pauses/vote-to-resume.js'
 import { requireMerchant } from '../../db/merchants/require-merchant.js'
+import { repeatTransaction } from '../../db/repeat-transaction.js'
 import { findCoin, findNetwork } from '../../domain/chain/network.js'
 import { NewOperatorPause, OperatorPause, OperatorResume, ResumeVotes } from '../../wire/settlement.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
@@ -71,7 +72,7 @@ export function registerOperatorSettlementRoutes(app: ApiApp, dependencies: ApiD
     if (merchantId !== null) await requireMerchant(sql, merchantId)
     const scope = { merchantId, network, coin }
     const placed = { ...scope, placedBy: 'operator', reason, actor: c.get('actor') } as const
-    const { pause: row } = await inTransaction(sql, (tx) => placePause(tx, placed))
+    const { pause: row } = await repeatTransaction(sql, (tx) => placePause(tx, placed))
     await awaitSends(sql, scope)
     const kept = await inTransaction(sql, async (tx) => keepAnswer(c, tx, 200, success(await view(tx, row))))
     return c.json(kept, 200)
@@ -87,6 +88,7 @@ export function registerOperatorSettlementRoutes(app: ApiApp, dependencies: ApiD
         reason,
         actor: c.get('actor'),
         required,
+        expiryMs: environment.KEYTURN_CHANGE_EXPIRY,
       })
       return keepAnswer(c, tx, 200, success({ id, ...voted, required }))
     })

@@ -64,6 +64,19 @@ export async function lockApiKey(
   return row
 }
 
+/** Most keys of a merchant. Each has its own rate, so that their number bounds what a merchant may send. */
+const MOST_KEYS = 100
+
+/** Refuses another key beyond the most. @throws KeyturnError `INVALID_STATE`. */
+export async function requireRoomForKey(tx: Transaction, merchantId: string): Promise<void> {
+  // One after the other, so that two requests do not take the same last place.
+  await tx`SELECT pg_advisory_xact_lock(hashtextextended(${`api keys of ${merchantId}`}, 0))`
+  const [row] = await tx<{ count: number }[]>`
+    SELECT count(*)::int AS count FROM api_keys WHERE merchant_id = ${merchantId} AND revoked_at IS NULL`
+  if ((row?.count ?? 0) < MOST_KEYS) return
+  throw new KeyturnError('INVALID_STATE', `You have ${MOST_KEYS} API keys. Revoke those that are not used`)
+}
+
 /** Revokes a key with all its public ids, at once in every process. @throws KeyturnError `NOT_FOUND`. */
 export async function revokeApiKey(
   tx: Transaction,

@@ -5,7 +5,7 @@ import type { Sql } from '../connect.js'
 export interface RequestKey {
   readonly merchantId: string
   readonly key: string
-  /** SHA-256 over method, path and raw body. */
+  /** SHA-256 over the id of the API key, method, path and raw body. */
   readonly requestHash: Buffer
   /** Fresh UUID of this request. Only its holder may store the answer. */
   readonly owner: string

@@ -7,6 +7,9 @@ import { appendAudit } from '../audit/append-audit.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
 
+/** Requests that a key may make in a minute. */
+export const DEFAULT_RATE = 6_000
+
 export interface NewApiKey {
   readonly merchantId: string
   /** Person who uses the key. Absent for a merchant's backend. */
@@ -55,7 +58,7 @@ export async function insertApiKey(
                           rate_limit_per_minute)
     VALUES (${id}, ${id}, ${key.merchantId}, ${key.personId ?? null}, ${key.name},
             ${sealSecret(masterKeyHex, Buffer.from(secret), { table: 'api_keys', key: [id] })}, ${[...key.scopes]}, ${[...key.ipAllowlist]},
-            ${key.rateLimitPerMinute ?? 6_000})`
+            ${key.rateLimitPerMinute ?? DEFAULT_RATE})`
   await appendAudit(tx, {
     merchantId: key.merchantId,
     actor: key.actor ?? 'system:operator',

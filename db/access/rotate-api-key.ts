@@ -1,11 +1,15 @@
 /** Replaces the public id and the secret of an API key. The replaced ones stay valid for a while. */
 
+import { KeyturnError } from '../../domain/errors.js'
 import { openSecret, sealSecret } from '../../vault/seal-secret.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql, Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
 import { lockApiKey } from './api-key-row.js'
 import { newApiSecret } from './create-api-key.js'
+
+/** Most replaced secrets of a key that are valid at a time. */
+const MOST_PREVIOUS = 5
 
 export interface Rotation {
   readonly merchantId: string
@@ -16,10 +20,11 @@ export interface Rotation {
 }
 
 /**
- * Rotates the key. What an earlier rotation replaced keeps its own end.
+ * Rotates the key. What earlier rotations replaced keeps its own end, unless this one has no overlap: then all of
+ * it ends.
  *
  * @param masterKeys - Master keys that open secrets, the sealing one first.
- * @throws KeyturnError `NOT_FOUND`.
+ * @throws KeyturnError `NOT_FOUND`, `INVALID_STATE` while too many replaced secrets are valid.
  */
 export async function rotateApiKey(
   tx: Transaction,
@@ -27,6 +32,7 @@ export async function rotateApiKey(
   { merchantId, id, overlapSeconds, actor }: Rotation,
 ): Promise<{ readonly publicId: string; readonly secret: string }> {
   const row = await lockApiKey(tx, merchantId, id)
+  if (overlapSeconds > 0) await requireFewPrevious(tx, id)
   const [master] = masterKeys
   if (overlapSeconds > 0) {
     const replaced = openSecret(masterKeys, row.secret_sealed, { table: 'api_keys', key: [id] })
@@ -41,6 +47,8 @@ export async function rotateApiKey(
     UPDATE api_keys SET public_id = ${publicId},
       secret_sealed = ${sealSecret(master, Buffer.from(secret), { table: 'api_keys', key: [id] })}
     WHERE id = ${id}`
+  // After the update, whose trigger notifies every process.
+  if (overlapSeconds === 0) await tx`DELETE FROM previous_api_keys WHERE api_key_id = ${id}`
   await appendAudit(tx, {
     merchantId,
     actor,
@@ -49,6 +57,17 @@ export async function rotateApiKey(
     data: { previous: row.public_id, overlap_seconds: overlapSeconds },
   })
   return { publicId, secret }
+}
+
+async function requireFewPrevious(tx: Transaction, id: string): Promise<void> {
+  const [row] = await tx<{ count: number }[]>`
+    SELECT count(*)::int AS count FROM previous_api_keys WHERE api_key_id = ${id} AND expires_at > clock_timestamp()`
+  if ((row?.count ?? 0) < MOST_PREVIOUS) return
+  throw new KeyturnError(
+    'INVALID_STATE',
+    `${MOST_PREVIOUS} replaced secrets of this key are still valid. Rotate it with overlap_seconds 0, which ends them, or wait`,
+    { details: { id } },
+  )
 }
 
 /** Deletes what rotations replaced and whose time is over. @returns How much it deleted. */

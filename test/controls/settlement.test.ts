@@ -1,6 +1,8 @@
 /** Who may pause settlement, who ends a pause, and what else it stops. */
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beginSend, endSend } from '../../db/controls/pauses/begin-send.js'
+import { requestResume } from '../../db/controls/pauses/resume-settlement.js'
 import { createOperatorKey } from '../../db/merchants/operator.js'
 import { fireSchedule } from '../../db/payouts/schedules/fire-schedule.js'
 import { askToResume, endPauses, pauseSettlement } from '../stage/settlement.js'
@@ -89,6 +91,47 @@ test('ends after two approvals by others, and not after one, a rejection, or the
   expect(audit).toEqual([{ action: 'settlement.resumed' }])
 })
 
+test('waits for no transaction that holds a payout, neither in a pause nor before sending', async () => {
+  const { sql } = stage.api.database
+  const id = await ask('eth')
+  await sql.begin(async (tx) => {
+    await tx`SELECT FROM payouts WHERE id = ${id} FOR UPDATE`
+    const begun = await beginSend(sql, id)
+    expect(begun.pause).toBe(null)
+    const pressed = pauseSettlement(stage)
+    await controls.until(async () => (await settlement()).paused)
+    expect(await settlement()).toMatchObject({ sending: 1 })
+    expect((await beginSend(sql, id)).pause).toMatchObject({ reason: 'a laptop was stolen' })
+    await endSend(sql, begun.note ?? '')
+    expect((await pressed).json.data).toMatchObject({ sending: 0 })
+  })
+})
+
+test('revokes a resumption also if it is asked for while the button is pressed again', async () => {
+  const { sql } = stage.api.database
+  await pauseSettlement(stage)
+  let pressed: ReturnType<typeof pauseSettlement> | null = null
+  const { resumption } = await sql.begin(async (tx) => {
+    const asked = await requestResume(tx, {
+      merchantId: stage.api.merchantId,
+      reason: 'it was found',
+      initiator: stage.people[0].id,
+      actor: 'person:test',
+      expiryMs: 60_000,
+    })
+    pressed = pauseSettlement(stage, 'again')
+    await controls.until(async () => {
+      const waiting =
+        await sql`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%settlement_pauses%'`
+      return waiting.length > 0
+    })
+    return asked
+  })
+  expect(await pressed).toMatchObject({ status: 200 })
+  const [row] = await sql`SELECT state FROM control_changes WHERE id = ${resumption}`
+  expect(row?.state).toBe('revoked')
+})
+
 test('stops one rail or everything for an operator, whose pause only operators end', async () => {
   const rail = await operate('pause', { reason: 'a bad token', network: 'ethereum', coin: 'usdt' })
   expect(rail.json.data).toMatchObject({ placed_by: 'operator', merchant_id: null, coin: 'usdt' })
@@ -106,8 +149,18 @@ test('stops one rail or everything for an operator, whose pause only operators e
   expect((await operate('resume', end, operators[1])).json.data).toMatchObject({ votes: 1, ended: false })
   expect((await operate('resume', end)).json.data).toMatchObject({ votes: 2, ended: true })
   expect((await stage.read(usdt)).waiting).toBe(null)
-  await operate('pause', { reason: 'everything' })
+  const everything = (await operate('pause', { reason: 'everything' })).json.data.id
   expect((await stage.read(eth)).waiting).toMatchObject({ reason: 'everything' })
+  // Neither a vote of long ago counts, nor one of a key that was revoked since.
+  const { sql } = stage.api.database
+  await operate('resume', { id: everything, reason: 'x' }, operators[1])
+  await sql`UPDATE settlement_resume_votes SET voted_at = now() - interval '8 days'`
+  expect((await operate('resume', { id: everything, reason: 'x' })).json.data).toMatchObject({ votes: 1 })
+  const thief = await createOperatorKey(sql, MASTER_KEY, { name: 'thief', ...ANYWHERE })
+  await operate('pause', { reason: 'again' })
+  await operate('resume', { id: everything, reason: 'x' }, thief)
+  await sql`UPDATE api_keys SET revoked_at = now() WHERE id = ${thief.id}`
+  expect((await operate('resume', { id: everything, reason: 'x' })).json.data).toMatchObject({ votes: 1 })
   const listed = await stage.api.call({ path: '/api/v1/admin/settlement', key: operators[0] })
   expect(listed.json.data).toMatchObject([{ reason: 'everything', merchant_id: null, sending: 0 }])
 })

@@ -1,9 +1,10 @@
 /**
- * Brackets the sending of a payout's bytes, so that the person who places a pause knows what is still being sent. Under
- * one lock either the pause finds the note of the sender, or the sender finds the pause.
+ * Brackets the sending of a payout's bytes, so that the person who places a pause knows what is still being sent.
+ * The sender commits its note and then looks for a pause; a pause is committed before notes are counted. So either
+ * the note is counted or the pause is seen, and no one waits for a lock.
  */
 
-import type { Queryable } from '../../connect.js'
+import type { Queryable, Sql } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import type { PauseRow, PauseScope } from './pause-row.js'
 
@@ -19,11 +20,19 @@ export type BegunSend =
   | { readonly note: null; readonly pause: PauseRow }
 
 /** Notes that a payout is being sent, unless a pause stands. */
-export async function beginSend(sql: Queryable, payoutId: string): Promise<BegunSend> {
+export async function beginSend(sql: Sql, payoutId: string): Promise<BegunSend> {
   const note = newId('snd')
+  await sql`
+    INSERT INTO sends_under_way (id, payout_id, until)
+    VALUES (${note}, ${payoutId}, clock_timestamp() + ${NOTE_MS} * interval '1 millisecond')`
+  // Another statement, so that it sees a pause that was committed after the note.
   const [pause] = await sql<PauseRow[]>`
-    SELECT * FROM begin_send(${note}, ${payoutId}, ${NOTE_MS} * interval '1 millisecond')`
-  return pause ? { note: null, pause } : { note, pause: null }
+    SELECT pause.* FROM payouts payout
+    CROSS JOIN LATERAL standing_pause(payout.merchant_id, payout.network, payout.coin) pause
+    WHERE payout.id = ${payoutId}`
+  if (!pause) return { note, pause: null }
+  await endSend(sql, note)
+  return { note: null, pause }
 }
 
 /** Removes the note, and those of processes that died. */

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { purgePreviousKeys } from '../../../db/access/rotate-api-key.js'
 import { createPerson } from '../../../db/merchants/create-person.js'
 import { resealSecrets } from '../../../db/reseal-secrets.js'
+import { newPerson } from '../../stage/people.js'
 import { type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from '../../stage/test-api.js'
 
 let api: TestApi
@@ -104,6 +105,75 @@ test('rotates: the id stays, both secrets work until the overlap ends, and then 
   expect(await statusWith(third)).toBe(200)
   // A secret of one public id does not open another.
   expect(await statusWith({ id: third.id, secret: second.secret })).toBe(401)
+})
+
+test('ends what all rotations replaced when one has no overlap', async () => {
+  const { json } = await make()
+  const second = pairOf((await rotate(json.data.id, { overlap_seconds: 3_600 })).json)
+  const third = pairOf((await rotate(json.data.id, { overlap_seconds: 0 })).json)
+  await expect.poll(() => statusWith(pairOf(json)), { timeout: 5_000 }).toBe(401)
+  await expect.poll(() => statusWith(second), { timeout: 5_000 }).toBe(401)
+  expect(await statusWith(third)).toBe(200)
+})
+
+test('bounds the replaced secrets of a key, and the keys of a merchant', async () => {
+  const { json } = await make()
+  for (let index = 0; index < 5; index++) expect((await rotate(json.data.id)).status).toBe(200)
+  expect((await rotate(json.data.id)).json.error.code).toBe('INVALID_STATE')
+  expect((await rotate(json.data.id, { overlap_seconds: 0 })).status).toBe(200)
+  const merchantId = await api.newMerchant()
+  const key = await api.newKey({ merchantId, rateLimitPerMinute: 500 })
+  await api.database.sql`
+    INSERT INTO api_keys (id, public_id, merchant_id, name, secret_sealed, scopes, ip_allowlist)
+    SELECT 'key_many_' || n, 'key_many_' || n, ${merchantId}, 'many', '', ARRAY['read'], ARRAY[]::text[]
+    FROM generate_series(1, 98) n`
+  const last = await make({}, key)
+  expect(last.status).toBe(201)
+  const [row] = await api.database
+    .sql`SELECT rate_limit_per_minute AS rate FROM api_keys WHERE id = ${last.json.data.id}`
+  // A key gives no more than its own rate.
+  expect(row?.rate).toBe(500)
+  expect((await make({}, key)).json.error.code).toBe('INVALID_STATE')
+})
+
+test('makes and rotates the key of a person of finance only with the scope that the role stands for', async () => {
+  const person = await newPerson(api, 'finance')
+  await api.database.sql`UPDATE approvers SET role = 'finance' WHERE person_id = ${person.id}`
+  const maker = await api.newKey({ scopes: ['read', 'admin'] })
+  expect((await make({ person_id: person.id }, maker)).json.error.details.required).toEqual([
+    'reconciliation',
+  ])
+  const { status, json } = await make({ person_id: person.id })
+  expect(status).toBe(201)
+  expect((await rotate(json.data.id, undefined, maker)).status).toBe(403)
+})
+
+test('shows a secret to no other key that repeats the request', async () => {
+  const call = (key: ApiKeyPair) =>
+    api.call({
+      method: 'POST',
+      path: '/api/v1/keys',
+      body: { name: 'mine', scopes: ['withdrawals'], ip_allowlist: [] },
+      headers: { 'idempotency-key': 'mine' },
+      key,
+    })
+  expect((await call(api.key)).status).toBe(201)
+  const other = await call(await api.newKey({ scopes: ['admin'] }))
+  expect(other.json.error.code).toBe('IDEMPOTENCY_CONFLICT')
+})
+
+test('rotates itself only with an overlap, so that it can ask for a lost answer again', async () => {
+  const own = pairOf((await make({ scopes: ['read', 'admin'] })).json)
+  expect((await rotate(own.id, { overlap_seconds: 0 }, own)).json.error.code).toBe('INVALID_STATE')
+  const lost = {
+    method: 'POST',
+    path: `/api/v1/keys/${own.id}/rotate`,
+    body: { overlap_seconds: 60 },
+    headers: { 'idempotency-key': 'lost' },
+    key: own,
+  }
+  const first = await api.call(lost)
+  expect((await api.call(lost)).json).toEqual(first.json)
 })
 
 test('seals replaced secrets again under a new master key', async () => {
