@@ -79,8 +79,6 @@ export interface Swept {
  */
 const OVERDUE_INTERVALS = 4
 const OVERDUE_MS = 3_600_000
-/** Interval at which a process deletes what reconciliations no longer need, because it reads all that is old. */
-const PURGE_EVERY_MS = 3_600_000
 
 export interface SweeperActivities {
   /** Sweeps once. It runs every part even if another fails, and then throws the first error. */
@@ -91,15 +89,6 @@ export interface SweeperActivities {
 export function createSweeperActivities(dependencies: SweeperDependencies): SweeperActivities {
   const { sql, networks, gate, log } = dependencies
   const { exportRetentionMs, reconciliationRetentionMs = 0 } = dependencies
-  let purgeAt = 0
-  /** Deletes old orders and runs, once an interval. */
-  const purgeReconciliations = async (): Promise<number> => {
-    if (reconciliationRetentionMs === 0 || Date.now() < purgeAt) return 0
-    purgeAt = Date.now() + PURGE_EVERY_MS
-    return (
-      (await purgeOrders(sql, reconciliationRetentionMs)) + (await purgeRuns(sql, reconciliationRetentionMs))
-    )
-  }
   return {
     async sweep() {
       const failures: unknown[] = []
@@ -190,9 +179,13 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
       if (exportRetentionMs !== undefined) {
         await attempt('files of exports', () => purgeExports(sql, exportRetentionMs))
       }
-      await attempt('old reconciliations', purgeReconciliations)
       await attempt('cashier sessions', () => purgeCashierSessions(sql))
       await attempt('idempotency keys', () => purgeRequests(sql, dependencies.idempotencyWindowMs))
+      // Last, because they may take some seconds each.
+      if (reconciliationRetentionMs > 0) {
+        await attempt('old runs', () => purgeRuns(sql, reconciliationRetentionMs))
+        await attempt('old orders', () => purgeOrders(sql, reconciliationRetentionMs))
+      }
       if (failures.length > 0) throw failures[0]
       return swept
     },

@@ -42,6 +42,13 @@ const compare = async () =>
     }),
   )
 
+/** Ends the pause between two passes, and deletes old orders. */
+async function purge(retentionMs: number): Promise<number> {
+  const { sql } = stage.api.database
+  await sql`UPDATE purges SET due_at = '-infinity'`
+  return await purgeOrders(sql, retentionMs)
+}
+
 async function orders(): Promise<string[]> {
   const rows = await stage.api.database.sql<{ id: string }[]>`
     SELECT DISTINCT order_id AS id FROM merchant_orders WHERE merchant_id = ${stage.api.merchantId} ORDER BY order_id`
@@ -88,14 +95,14 @@ test('deletes old orders with all that share their payments, and makes no differ
   expect(before).toEqual(['orders: order f-wrong amount 2 1'])
   const all = await orders()
 
-  expect(await purgeOrders(sql, 10_000 * 86_400_000)).toBe(0)
+  expect(await purge(10_000 * 86_400_000)).toBe(0)
   expect(await orders()).toEqual(all)
-  expect(await purgeOrders(sql, YEAR_MS)).toBe(4)
+  expect(await purge(YEAR_MS)).toBe(4)
   expect(all.filter((id) => !['a-alone', 'b-shared', 'b-shared-2', 'c-unnamed'].includes(id))).toEqual(
     await orders(),
   )
   expect(await compare()).toEqual(before)
-  expect(await purgeOrders(sql, YEAR_MS)).toBe(0)
+  expect(await purge(YEAR_MS)).toBe(0)
 
   // What kept them ends.
   await sql`UPDATE merchant_orders SET at = ${OLD}`
@@ -104,7 +111,7 @@ test('deletes old orders with all that share their payments, and makes no differ
   await sql`UPDATE order_uploads SET created_at = ${OLD}`
   await stage.expire(open.payment_id)
   expect(await compare()).toEqual(['orders: order g-open state shipped (confirmed, pending) expired'])
-  expect(await purgeOrders(sql, YEAR_MS)).toBe(5)
+  expect(await purge(YEAR_MS)).toBe(5)
   expect(await orders()).toEqual(['g-open'])
   expect(await compare()).toEqual(['orders: order g-open state shipped (confirmed, pending) expired'])
 }, 60_000)
@@ -147,7 +154,10 @@ test('deletes old runs with what they found, except those that are needed', asyn
   const running = await run('running', OLD)
   const recent = await run('failed', new Date().toISOString())
 
-  const count = () => purgeRuns(sql, YEAR_MS)
+  const count = async () => {
+    await sql`UPDATE purges SET due_at = '-infinity'`
+    return await purgeRuns(sql, YEAR_MS)
+  }
   expect(await count()).toBe(3)
   const left = async (table: string, column: string) => {
     const rows = await sql<{ id: string }[]>`
@@ -169,3 +179,44 @@ test('deletes old runs with what they found, except those that are needed', asyn
   expect(await left('reconciliation_differences', 'run_id')).toEqual(kept)
   expect(await count()).toBe(0)
 })
+
+test('goes on after a stop where it was, in one process at a time, and pauses after the last order', async () => {
+  const { sql } = stage.api.database
+  const merchants = [await stage.api.newMerchant(), await stage.api.newMerchant()]
+  for (const id of merchants) {
+    await sql`
+      INSERT INTO merchant_orders (merchant_id, order_id, payment_id, network, coin, amount, state, at, upload_id)
+      SELECT ${id}, 'order-' || number, '', 'bitcoin', 'btc', 1, 'shipped', ${OLD}, 'upl_none'
+      FROM generate_series(1, 1100) AS number`
+  }
+  const left = async () => {
+    const [row] = await sql<{ count: bigint }[]>`
+      SELECT count(*) FROM merchant_orders WHERE merchant_id = ANY (${merchants})`
+    return Number(row?.count)
+  }
+  await sql`UPDATE purges SET due_at = '-infinity', place = NULL`
+  const once = () => purgeOrders(sql, YEAR_MS, 0)
+  while ((await once()) === 0);
+  expect(await left()).toBe(1700)
+
+  await sql.begin(async (tx) => {
+    await tx`SELECT FROM purges WHERE name = 'orders' FOR UPDATE`
+    expect(await purgeOrders(sql, YEAR_MS)).toBe(0)
+  })
+  expect(await left()).toBe(1700)
+
+  // A page that fails leaves the place as it was, and is due at once.
+  await sql`ALTER TABLE merchant_orders RENAME TO orders_away`
+  await expect(once()).rejects.toThrow('merchant_orders')
+  await sql`ALTER TABLE orders_away RENAME TO merchant_orders`
+  // Lines before the place wait for the next pass.
+  await sql`
+    UPDATE merchant_orders SET at = '2024-01-01'
+    WHERE merchant_id = (SELECT place ->> 'merchant_id' FROM purges WHERE name = 'orders')
+      AND order_id = (SELECT max(order_id) FROM merchant_orders
+                      WHERE merchant_id = (SELECT place ->> 'merchant_id' FROM purges WHERE name = 'orders'))`
+  expect(await purgeOrders(sql, YEAR_MS)).toBe(1699)
+  expect(await purgeOrders(sql, YEAR_MS)).toBe(0)
+  expect(await purge(YEAR_MS)).toBe(1)
+  expect(await left()).toBe(0)
+}, 60_000)

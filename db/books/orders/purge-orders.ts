@@ -1,12 +1,11 @@
 /** Deletes uploaded orders that have been kept long enough, together with all that share their payments. */
 
-import { inTransaction, type Sql, type Transaction } from '../../connect.js'
+import type { Sql, Transaction } from '../../connect.js'
+import { type PurgedPage, purgeInPages } from '../../purge-in-pages.js'
 import { lockOrders } from './lock-orders.js'
 
 /** Lines of one transaction. Uploads of the merchant wait for it. */
 const PAGE = 500
-/** Orders that one call deletes at least, before it leaves the others to the next call. */
-const ENOUGH = 100_000
 /** Payments of an order, and orders of a payment, up to which they are looked at. Those with more stay. */
 const MOST_SHARED = 100
 
@@ -15,47 +14,51 @@ const MOST_SHARED = 100
  * with all its orders, so they go at once or not at all. These stay: an order whose payment may still change, one with
  * an exception that is open or whose cause stands, and one that shares a payment with an order that stays.
  *
+ * @param enoughMs - Time after which the others are left to the next call. Default: that of `purgeInPages`.
  * @returns How many orders were deleted.
  */
-export async function purgeOrders(sql: Sql, retentionMs: number): Promise<number> {
-  const [clock] = await sql<{ before: string }[]>`
-    SELECT (clock_timestamp() - ${retentionMs} * interval '1 millisecond')::text AS before`
-  if (!clock) throw new Error('PostgreSQL returned no time')
-  const { before } = clock
-  const merchants = await sql<{ id: string }[]>`
-    SELECT id FROM merchants
-    WHERE EXISTS (SELECT FROM merchant_orders WHERE merchant_id = merchants.id AND at < ${before}::text::timestamptz)`
-  let purged = 0
-  for (const { id } of merchants) {
-    for (let after: Place | null = { at: '-infinity', order_id: '' }; after && purged < ENOUGH; ) {
-      const from: Place = after
-      const page = await inTransaction(sql, (tx) => purgePage(tx, id, before, from))
-      purged += page.purged
-      after = page.last
-    }
-  }
-  return purged
+export async function purgeOrders(sql: Sql, retentionMs: number, enoughMs?: number): Promise<number> {
+  return await purgeInPages<Place>(
+    sql,
+    'orders',
+    async (tx, after) => {
+      const [clock] = await tx<{ before: string }[]>`
+        SELECT (clock_timestamp() - ${retentionMs} * interval '1 millisecond')::text AS before`
+      if (!clock) throw new Error('PostgreSQL returned no time')
+      return await purgePage(tx, clock.before, after ?? startOf(''))
+    },
+    enoughMs,
+  )
 }
 
-/** Place of a line in the order of time. */
+/** Place of a line: merchant after merchant, and the lines of each in the order of time. */
 interface Place {
+  readonly merchant_id: string
   readonly at: string
   readonly order_id: string
 }
 
-async function purgePage(
-  tx: Transaction,
-  merchantId: string,
-  before: string,
-  after: Place,
-): Promise<{ readonly purged: number; readonly last: Place | null }> {
+function startOf(merchantId: string): Place {
+  return { merchant_id: merchantId, at: '-infinity', order_id: '' }
+}
+
+/** Deletes from the next lines of the merchant. Without any, the next page begins at the next merchant. */
+async function purgePage(tx: Transaction, before: string, after: Place): Promise<PurgedPage<Place>> {
+  const merchantId = after.merchant_id
   await lockOrders(tx, merchantId)
   const lines = await tx<Place[]>`
-    SELECT at::text, order_id FROM merchant_orders
+    SELECT merchant_id, at::text, order_id FROM merchant_orders
     WHERE merchant_id = ${merchantId} AND at < ${before}::text::timestamptz
       AND (at, order_id) > (${after.at}::text::timestamptz, ${after.order_id})
     ORDER BY at, order_id LIMIT ${PAGE}`
-  if (lines.length === 0) return { purged: 0, last: null }
+  if (lines.length === 0) {
+    const [merchant] = await tx<{ id: string }[]>`
+      SELECT id FROM merchants
+      WHERE id > ${merchantId} AND EXISTS (
+        SELECT FROM merchant_orders WHERE merchant_id = merchants.id AND at < ${before}::text::timestamptz)
+      ORDER BY id LIMIT 1`
+    return { purged: 0, next: merchant ? startOf(merchant.id) : null }
+  }
   const ids = [...new Set(lines.map((line) => line.order_id))]
   const [row] = await tx<{ orders: string[]; payments: string[] }[]>`
     WITH seed AS MATERIALIZED (
@@ -108,11 +111,12 @@ async function purgePage(
     SELECT ARRAY(SELECT DISTINCT near.order_id FROM near JOIN gone USING (seed)) AS orders,
            ARRAY(SELECT DISTINCT own.payment_id FROM own JOIN gone USING (seed)) AS payments`
   const { orders, payments } = row ?? { orders: [], payments: [] }
+  await tx`SELECT FROM payments WHERE merchant_id = ${merchantId} AND id = ANY (${payments}) ORDER BY id FOR UPDATE`
   await tx`
     UPDATE payments SET orders_purged_at = clock_timestamp()
     WHERE merchant_id = ${merchantId} AND id = ANY (${payments})`
   await tx`DELETE FROM merchant_orders WHERE merchant_id = ${merchantId} AND order_id = ANY (${orders})`
-  return { purged: orders.length, last: lines.at(-1) ?? null }
+  return { purged: orders.length, next: lines.at(-1) ?? null }
 }
 
 /** Selects the payments with which an order is compared. */
