@@ -1,6 +1,6 @@
 /**
  * Checks the signatures of the approvals in the export of the audit log against keys that the auditor has from the
- * approvers themselves, and that two of them approved exactly the books of the period.
+ * approvers themselves, and that two of them approved exactly the books of the period and none rejected them.
  */
 
 import { createPublicKey, type KeyObject, verify } from 'node:crypto'
@@ -16,6 +16,20 @@ import { UnusableExport } from './unusable-export.js'
 export interface PinnedApprover {
   readonly personId: string
   readonly key: KeyObject
+}
+
+interface SignedRejection {
+  /** Line of the audit log. */
+  readonly line: number
+  readonly approverId: string
+  readonly personId: string
+}
+
+interface SignedDecisions {
+  readonly approved: ReadonlyMap<string, ReadonlySet<string>>
+  readonly rejected: ReadonlyMap<string, readonly SignedRejection[]>
+  /** Approvers of whom no key was given. */
+  readonly unknown: ReadonlySet<string>
 }
 
 const CHECK = 'approvals'
@@ -65,6 +79,8 @@ export async function checkApprovals(
   const requests = new Map<string, { readonly intent?: PeriodCloseIntent; readonly line: number }>()
   /** Persons whose approval is signed, by the hash of what they approved. */
   const approved = new Map<string, Set<string>>()
+  /** Signed rejections, by the hash of what was rejected. */
+  const rejected = new Map<string, SignedRejection[]>()
   const unknown = new Set<string>()
   let closedBy: string | null = null
   let verified = 0
@@ -81,7 +97,12 @@ export async function checkApprovals(
     if (!approver) unknown.add(approval.approver_id)
     else if (isSigned(approver.key, approval)) {
       verified += 1
-      if (approval.decision === 'reject') continue
+      if (approval.decision === 'reject') {
+        const rejections = rejected.get(approval.intent_hash) ?? []
+        rejections.push({ line, approverId: approval.approver_id, personId: approver.personId })
+        rejected.set(approval.intent_hash, rejections)
+        continue
+      }
       const persons = approved.get(approval.intent_hash) ?? new Set()
       approved.set(approval.intent_hash, persons.add(approver.personId))
     } else
@@ -91,7 +112,7 @@ export async function checkApprovals(
       )
   }
   const request = requests.get(closedBy ?? '')
-  if (request) checkClose(request, period, approved, unknown, findings)
+  if (request) checkClose(request, period, { approved, rejected, unknown }, findings)
   else findings.unchecked(CHECK, `the audit log has no request to close ${period.period}`)
   if (unknown.size > 0) {
     const named = [...unknown].slice(0, MOST_NAMED).join(', ')
@@ -101,12 +122,11 @@ export async function checkApprovals(
     findings.holds(CHECK, `${verified} decisions are signed by their approvers`)
 }
 
-/** Checks that enough others than the one who asked approved what the period holds. */
+/** Checks that enough others than the one who asked approved what the period holds, and that none of them rejected it. */
 function checkClose(
   { intent, line }: { readonly intent?: PeriodCloseIntent; readonly line: number },
   period: ClosedPeriod,
-  approved: ReadonlyMap<string, ReadonlySet<string>>,
-  unknown: ReadonlySet<string>,
+  { approved, rejected, unknown }: SignedDecisions,
   findings: Findings,
 ): void {
   if (intent?.period !== period.period || intent.hash !== period.hash) {
@@ -116,7 +136,16 @@ function checkClose(
     )
     return
   }
-  const persons = new Set(approved.get(intentHash(intent)))
+  const hash = intentHash(intent)
+  // One rejection is final, wherever it stands in the log.
+  for (const { line: at, approverId, personId } of rejected.get(hash) ?? []) {
+    if (personId === intent.initiator) continue
+    findings.fault(
+      CHECK,
+      `line ${at} of the audit log: ${approverId} rejected the close of ${period.period}, and it was closed`,
+    )
+  }
+  const persons = new Set(approved.get(hash))
   persons.delete(intent.initiator)
   if (persons.size >= QUORUM) return
   const what = `${persons.size} of ${QUORUM} people who did not ask for it signed the close of ${period.period}`

@@ -1,6 +1,6 @@
 /** Verifies the approvals of a closed month against keys that the platform does not hold. */
 
-import { createPublicKey } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,8 @@ import { Findings } from '../../auditor/offline/findings.js'
 import { UnusableExport } from '../../auditor/offline/unusable-export.js'
 import { sealAudit } from '../../db/audit/seal-audit.js'
 import { periodAt } from '../../domain/books/period.js'
+import { approvalMessage } from '../../domain/controls/approval.js'
+import { intentHash, type PeriodCloseIntent } from '../../domain/controls/intent.js'
 import { type Books, openBooks } from '../stage/open-books.js'
 import type { TestPerson } from '../stage/people.js'
 import { startTestApi, type TestApi } from '../stage/test-api.js'
@@ -41,7 +43,7 @@ afterAll(async () => {
   await api?.database.drop()
 })
 
-const pinned = ({ approverId, id, privateKey }: TestPerson) => ({
+const pinned = ({ approverId, id, privateKey }: Omit<TestPerson, 'key'>) => ({
   approver_id: approverId,
   person_id: id,
   public_key: createPublicKey(privateKey)
@@ -60,9 +62,10 @@ function write(name: string, text: string): string {
 async function check(
   approvers: readonly Record<string, string>[] | null,
   change: (entry: Record<string, unknown>) => Record<string, unknown> = (entry) => entry,
+  lines = entries,
 ): Promise<readonly [string[], number]> {
   const findings = new Findings()
-  const log = write('audit.ndjson', entries.map((entry) => `${JSON.stringify(change(entry))}\n`).join(''))
+  const log = write('audit.ndjson', lines.map((entry) => `${JSON.stringify(change(entry))}\n`).join(''))
   const keys = approvers && (await readApprovers(write('approvers.json', JSON.stringify({ approvers }))))
   await checkApprovals(log, period, keys, findings)
   return [findings.verdicts.map(({ kind, what }) => `${kind}: ${what}`), findings.exitCode()]
@@ -117,6 +120,43 @@ test('counts a rejection as no approval, one person with two keys once, and the 
     const [verdicts] = await check(people.map((each, index) => (index === 2 ? { ...each, person_id } : each)))
     expect(verdicts).toEqual([short])
   }
+})
+
+test('names a signed rejection of the close, wherever it stands in the log', async () => {
+  const third = {
+    id: 'per_third',
+    approverId: 'apr_third',
+    privateKey: generateKeyPairSync('ed25519').privateKey,
+  }
+  const asked = entries.findIndex(({ action }) => action === 'period_close.change_requested')
+  const { intent } = entries[asked]!.data as { intent: PeriodCloseIntent }
+  const rejection = (hash: string) => {
+    const data = {
+      approver_id: third.approverId,
+      decision: 'reject' as const,
+      intent_hash: hash,
+      signed_at: new Date().toISOString(),
+    }
+    const signature = sign(null, Buffer.from(approvalMessage(data)), third.privateKey).toString('base64')
+    return { action: 'period_close.rejection_given', subject: intent.close, data: { ...data, signature } }
+  }
+  const people = [...books.people.map(pinned), pinned(third)]
+  const rejected = rejection(intentHash(intent))
+  for (const at of [asked + 1, entries.length])
+    expect(await check(people, undefined, entries.toSpliced(at, 0, rejected))).toEqual([
+      [
+        `fault: line ${at + 1} of the audit log: apr_third rejected the close of ${PERIOD}, and it was closed`,
+      ],
+      1,
+    ])
+  // Neither the rejection of another request nor one by the person who asked is final.
+  const holds = ['holds: 3 decisions are signed by their approvers']
+  const other = entries.toSpliced(asked + 1, 0, rejection('0'.repeat(64)))
+  expect(await check(people, undefined, other)).toEqual([holds, 0])
+  const own = people.map((each) =>
+    each.approver_id === third.approverId ? { ...each, person_id: intent.initiator } : each,
+  )
+  expect(await check(own, undefined, entries.toSpliced(asked + 1, 0, rejected))).toEqual([holds, 0])
 })
 
 test('names the request for other books, and what it cannot check', async () => {
