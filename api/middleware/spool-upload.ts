@@ -47,7 +47,8 @@ export function spoolProvenUpload(options: SpoolOptions): MiddlewareHandler<ApiE
 
 /**
  * Takes uploads that announce no hash. Their whole body is read before the signature can be verified, so they have few
- * slots of their own, counted by address: a stranger who names a merchant's key holds up only its own address.
+ * slots of their own. The limit of an address leaves slots to others where a stranger has one address. With slow uploads
+ * from two, a stranger fills all slots: then only uploads that announce their hash get through.
  */
 export function spoolUnprovenUpload(
   options: SpoolOptions & { readonly trustedProxies: readonly string[] },
