@@ -19,6 +19,8 @@ export interface ChainAuditRow {
   readonly place: { readonly coin: string; readonly addressId: string } | null
   readonly examined: number
   readonly found: FoundSoFar
+  /** Whether it began again at this block, because the nodes no longer kept the balances at an earlier one. */
+  readonly renewed?: boolean | undefined
 }
 
 interface Row {
@@ -27,7 +29,7 @@ interface Row {
   readonly coin: string | null
   readonly address_id: string | null
   readonly examined: bigint
-  readonly found: FoundSoFar
+  readonly found: FoundSoFar & Pick<ChainAuditRow, 'renewed'>
 }
 
 /** Returns a comparison that is under way. `null` without one. @param key - The run and the network. */
@@ -41,6 +43,7 @@ export async function readChainAudit(sql: Queryable, key: string): Promise<Chain
       row.coin === null || row.address_id === null ? null : { coin: row.coin, addressId: row.address_id },
     examined: Number(row.examined),
     found: row.found,
+    renewed: row.found.renewed,
   }
 }
 
@@ -49,7 +52,7 @@ export async function saveChainAudit(sql: Queryable, key: string, audit: ChainAu
   await sql`
     INSERT INTO chain_audits (key, block_number, block_hash, coin, address_id, examined, found)
     VALUES (${key}, ${audit.block.height}, ${audit.block.hash}, ${audit.place?.coin ?? null},
-            ${audit.place?.addressId ?? null}, ${audit.examined}, ${json(sql, audit.found)})
+            ${audit.place?.addressId ?? null}, ${audit.examined}, ${json(sql, { ...audit.found, renewed: audit.renewed })})
     ON CONFLICT (key) DO UPDATE
     SET block_number = excluded.block_number, block_hash = excluded.block_hash, coin = excluded.coin,
         address_id = excluded.address_id, examined = excluded.examined, found = excluded.found,

@@ -221,24 +221,71 @@ test('goes on where an earlier one stopped, and keeps what that one found', asyn
   await forge('eth', -5n)
 })
 
-test('pauses after each page once its slice is over, and compares each balance once', async () => {
-  const whole = await audit()
-  const { sql } = rail.stage.api.database
-  // Addresses beyond one page. Nothing was ever paid to them, on the chain and in the books.
+/** Adds addresses beyond one page, to which nothing was ever paid, on the chain and in the books, during a test. */
+async function withManyAddresses(work: () => Promise<void>): Promise<void> {
+  const sql = sqlOf()
   await sql`
     INSERT INTO addresses (id, merchant_id, network, kind, user_reference, address, payee, match_key, key_account_id,
                            branch, index, derivation_path)
     SELECT 'zzz_' || n, merchant_id, network, 'deposit', 'slice-' || n, '0x' || repeat('e', 32) || lpad(to_hex(n), 8, '0'),
            decode(repeat('e', 32) || lpad(to_hex(n), 8, '0'), 'hex'), n, key_account_id, branch, 1000000 + n, 'm/' || n
     FROM (SELECT * FROM addresses WHERE network = 'ethereum' LIMIT 1) one, generate_series(1, 900) n`
-  const choice = { key: 'sliced', isSliceOver: () => true }
-  const ends: string[] = []
-  let last = await audit(choice)
-  for (; last.kind === 'paused'; last = await audit(choice)) ends.push(last.kind)
-  expect(ends.length).toBeGreaterThanOrEqual(4)
-  const coins = rail.stage.networks.get('ethereum')!.coins.length
-  expect(last).toMatchObject({ examined: (whole.kind === 'compared' ? whole.examined : 0) + 900 * coins })
-  await sql`DELETE FROM addresses WHERE id LIKE 'zzz\\_%'`
+  await work().finally(() => sql`DELETE FROM addresses WHERE id LIKE 'zzz\\_%'`)
+}
+
+test('pauses after each page once its slice is over, and compares each balance once', async () => {
+  const whole = await audit()
+  await withManyAddresses(async () => {
+    const choice = { key: 'sliced', isSliceOver: () => true }
+    const ends: string[] = []
+    let last = await audit(choice)
+    for (; last.kind === 'paused'; last = await audit(choice)) ends.push(last.kind)
+    expect(ends.length).toBeGreaterThanOrEqual(4)
+    const coins = rail.stage.networks.get('ethereum')!.coins.length
+    expect(last).toMatchObject({ examined: (whole.kind === 'compared' ? whole.examined : 0) + 900 * coins })
+  })
+})
+
+test('begins again at a newer block, once, when the node has pruned the balances of a paused comparison', async () => {
+  const network = { ...rail.stage.networks.get('ethereum')!, rpcUrls: [node.url] }
+  const resume = (key: string, slices = true, atBlock: number | null = null) =>
+    auditChain(
+      sqlOf(),
+      { merchantId: rail.stage.api.merchantId, network, atBlock, key },
+      { isSliceOver: () => slices },
+    )
+  const blockOf = async (key: string) => (await readChainAudit(sqlOf(), key))!.block
+  /** Mines a block, and lets the node forget the balances at the one that a comparison stands at. */
+  const prune = async (key: string) => {
+    const { hash } = await blockOf(key)
+    node.lie = ({ params }, result) =>
+      (params[1] as { blockHash?: string } | undefined)?.blockHash === hash
+        ? new Error('missing trie node 1234')
+        : result
+    await rail.anvil.mine(1)
+    await untilScanned()
+  }
+  await withManyAddresses(async () => {
+    for (const key of ['short', 'long']) expect(await resume(key)).toEqual({ kind: 'paused' })
+    const { height } = await blockOf('short')
+    expect(await resume('asked', true, height)).toEqual({ kind: 'paused' })
+    await prune('short')
+    const failed = { kind: 'failed', code: 'NODE_WITHOUT_STATE' }
+    expect(await resume('asked', true, height)).toMatchObject(failed)
+    const whole = await resume('whole', false)
+    expect(await resume('short', false)).toMatchObject({
+      kind: 'compared',
+      block: { height: height + 1 },
+      examined: whole.kind === 'compared' ? whole.examined : 0,
+    })
+    expect(await resume('long')).toEqual({ kind: 'paused' })
+    // It goes on at the newer block.
+    expect(await resume('long')).toEqual({ kind: 'paused' })
+    expect((await blockOf('long')).height).toBe(height + 1)
+    await prune('long')
+    expect(await resume('long')).toMatchObject(failed)
+    expect(await readChainAudit(sqlOf(), 'long')).toBeNull()
+  })
 })
 
 describe('fails, and names no difference, when the node', () => {

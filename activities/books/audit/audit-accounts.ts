@@ -48,6 +48,7 @@ export async function auditAccounts(network: EvmNetwork, task: ChainAuditTask): 
         place: { coin: coin.name, addressId: after },
         examined,
         found: findings,
+        renewed: before?.renewed,
       })
       if (paused) return 'paused'
       storedAt = Date.now()

@@ -4,7 +4,12 @@ import { AuditFailure } from '../../../auditor/audit-failure.js'
 import { findHash } from '../../../auditor/find-hash.js'
 import { requireCaughtUp } from '../../../auditor/require-caught-up.js'
 import type { BlockPoint } from '../../../auditor/utxo/open-chain.js'
-import { type ChainAuditRow, forgetChainAudit, readChainAudit } from '../../../db/auditor/chain-audit-row.js'
+import {
+  type ChainAuditRow,
+  forgetChainAudit,
+  readChainAudit,
+  saveChainAudit,
+} from '../../../db/auditor/chain-audit-row.js'
 import { firstBlock } from '../../../db/auditor/first-block.js'
 import { blockHashAt } from '../../../db/chain/block-hash-at.js'
 import type { Sql } from '../../../db/connect.js'
@@ -31,7 +36,9 @@ export type ChainAudit =
   | { readonly kind: 'failed'; readonly code: AuditFailure['code']; readonly message: string }
 
 /**
- * Compares books and chain. It changes neither.
+ * Compares books and chain. It changes neither. Where no block was asked for, and the nodes no longer keep the balances
+ * at the one that was chosen, it begins again at a newer one. It does so once, because a comparison that outlives the
+ * state of its block twice would never end.
  *
  * @throws AuditFailure that passes (a node that is away or behind), and any error of the database. The caller tries
  *   again, and gives up with `failed` in the end.
@@ -41,20 +48,21 @@ export async function auditChain(
   request: ChainAuditRequest,
   options: ChainAuditOptions = {},
 ): Promise<ChainAudit> {
-  const { network, key } = request
+  const { key } = request
   try {
     const before = await readChainAudit(sql, key)
     const block = before?.block ?? (await chooseBlock(sql, request, options))
-    const findings = restore(before)
-    const task: ChainAuditTask = { ...request, ...options, sql, block, findings, before }
-    const examined = await byFamily(network, {
-      utxo: (utxo) => auditOutputs(utxo, task),
-      evm: (evm) => auditAccounts(evm, task),
-    })
-    if (examined === 'paused') return { kind: 'paused' }
-    await requireScanned(sql, network, block)
-    await forgetChainAudit(sql, key)
-    return { kind: 'compared', block, examined, findings }
+    try {
+      return await compareAt(sql, request, options, block, before)
+    } catch (error) {
+      if (!(error instanceof AuditFailure && error.code === 'NODE_WITHOUT_STATE')) throw error
+      if (request.atBlock !== null || before?.renewed) throw error
+      const newer = await chooseBlock(sql, request, options)
+      if (newer.height <= block.height) throw error
+      const again = { block: newer, place: null, examined: 0, found: new Findings(), renewed: true }
+      await saveChainAudit(sql, key, again)
+      return await compareAt(sql, request, options, newer, again)
+    }
   } catch (error) {
     if (!(error instanceof AuditFailure)) throw error
     // What was compared with a block that has left the chain is of no use.
@@ -63,6 +71,27 @@ export async function auditChain(
     await forgetChainAudit(sql, key)
     return { kind: 'failed', code: error.code, message: error.message }
   }
+}
+
+/** Compares at a block. @param before - Where an earlier activity stopped at it. `null` at the beginning. */
+async function compareAt(
+  sql: Sql,
+  request: ChainAuditRequest,
+  options: ChainAuditOptions,
+  block: BlockPoint,
+  before: ChainAuditRow | null,
+): Promise<ChainAudit> {
+  const { network, key } = request
+  const findings = restore(before)
+  const task: ChainAuditTask = { ...request, ...options, sql, block, findings, before }
+  const examined = await byFamily(network, {
+    utxo: (utxo) => auditOutputs(utxo, task),
+    evm: (evm) => auditAccounts(evm, task),
+  })
+  if (examined === 'paused') return { kind: 'paused' }
+  await requireScanned(sql, network, block)
+  await forgetChainAudit(sql, key)
+  return { kind: 'compared', block, examined, findings }
 }
 
 async function chooseBlock(
