@@ -11,9 +11,10 @@ import { type Fall, recordFalls } from '../../db/chain/record-falls.js'
 import { type ForeignNonces, recordForeignNonces } from '../../db/chain/record-foreign-nonces.js'
 import { type Rise, recordRises } from '../../db/chain/record-rises.js'
 import { keepWatch, type Watch } from '../../db/chain/take-watch.js'
-import { inTransaction, type Sql } from '../../db/connect.js'
+import type { Sql } from '../../db/connect.js'
 import { appendEvents } from '../../db/events/log/append-events.js'
 import { lockCursor, readCursor } from '../../db/networks/chain-cursor.js'
+import { repeatTransaction } from '../../db/repeat-transaction.js'
 import { mapConcurrently } from '../../domain/map-concurrently.js'
 
 /** Accounts of one comparison. Each is one batch to the node. */
@@ -35,7 +36,7 @@ export interface AccountLook {
   /** Accounts to compare. `wallets`: the merchants' own wallets only, whose turn comes sooner. */
   readonly of: 'all' | 'wallets'
   after: string
-  readonly suspects: Map<string, Suspect>
+  suspects: ReadonlyMap<string, Suspect>
 }
 
 /** Makes the state with which a watcher begins. */
@@ -67,20 +68,20 @@ export async function compareAccounts(
     const state = await adapter.accountAt(address, coins, cursor)
     if (state) states.set(addressId, state)
   })
-  const settled = await inTransaction(sql, async (tx): Promise<string[] | null> => {
+  const settled = await repeatTransaction(sql, async (tx): Promise<ReadonlyMap<string, Suspect> | null> => {
     const locked = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
     // Figures of one block are compared with the books of that block.
     if (locked?.height !== cursor.height || locked.hash !== cursor.hash) return null
     const ids = [...states.keys()]
-    const sure: string[] = []
+    // A run that the database gives up must not count as a comparison.
+    const suspects = new Map(look.suspects)
     const decide = (key: string, difference: bigint, depth: number): Suspect | null => {
-      const before = look.suspects.get(key)
-      if (difference === 0n) look.suspects.delete(key)
-      else if (before?.difference !== difference)
-        look.suspects.set(key, { difference, height: cursor.height })
+      const before = suspects.get(key)
+      if (difference === 0n) suspects.delete(key)
+      else if (before?.difference !== difference) suspects.set(key, { difference, height: cursor.height })
       else if (cursor.height >= before.height + depth) {
-        sure.push(key)
+        suspects.delete(key)
         return before
       }
       return null
@@ -138,9 +139,9 @@ export async function compareAccounts(
       ...(await recordFalls(tx, network, falls)),
       ...(await recordForeignNonces(tx, network, foreign)),
     ])
-    return sure
+    return suspects
   })
   if (!settled) return
-  for (const key of settled) look.suspects.delete(key)
+  look.suspects = settled
   look.after = after ?? ''
 }

@@ -6,13 +6,14 @@
 import type { Block, Spend } from '../../chains/adapter.js'
 import { byFamily } from '../../domain/chain/by-family.js'
 import type { Network } from '../../domain/chain/network.js'
-import { inTransaction, type Sql, type Transaction } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
 import { saveDeposits } from '../deposits/save-deposits.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { type ChainCursor, lockCursor } from '../networks/chain-cursor.js'
 import { followDeposits } from '../payments/follow-deposits.js'
+import { repeatTransaction } from '../repeat-transaction.js'
 import { countSmallAgain, partSmall } from './count-small.js'
 import { explainRises } from './explain-rises.js'
 import { foreignOf, type Outgo, paidOutgoes, recordForeignSpends, spentOutgoes } from './foreign-spends.js'
@@ -37,7 +38,7 @@ export type AppliedAgain =
  * @param blocks - Blocks of the chain of `head`, linked by parent hash.
  * @param found - Every transfer in `blocks` to an own address, in the order of the chain.
  * @param head - The cursor when the blocks were read. They are below it on its chain.
- * @param store - Stores progress in the same transaction.
+ * @param store - Stores progress in the same transaction, which may run more than once.
  * @returns The deposits that were not in a block before.
  */
 export async function applyAgain(
@@ -48,7 +49,7 @@ export async function applyAgain(
   head: ChainCursor,
   store: (tx: Transaction, deposits: readonly DepositRow[]) => Promise<void> = async () => {},
 ): Promise<AppliedAgain> {
-  return inTransaction(sql, async (tx): Promise<AppliedAgain> => {
+  return repeatTransaction(sql, async (tx): Promise<AppliedAgain> => {
     const cursor = await lockCursor(tx, network.name)
     if (!cursor || !(await isScanned(tx, network.name, cursor, head, blocks))) return { kind: 'other_chain' }
     const at = cursor.now

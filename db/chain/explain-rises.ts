@@ -8,6 +8,7 @@ import type { Transaction } from '../connect.js'
 import { ownerOf } from '../deposits/deposit-journal.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import type { NewEvent } from '../events/log/append-events.js'
+import { lowerRises } from './lower-rises.js'
 import { missedCause, riseCause } from './missed-cause.js'
 import { type Rise, riseException } from './record-rises.js'
 import { takeBackRises } from './take-back-rises.js'
@@ -31,7 +32,7 @@ export async function explainRises(
       utxo: () => missedCause(network.name, `${deposit.txid}:${deposit.output_index}`),
       evm: () => missedCause(network.name, `${addressId}:${coin}`),
     })
-    const lowered = await lowerRises(tx, network.name, deposit)
+    const lowered = await lowerRises(tx, network.name, { addressId, coin }, deposit.amount, { since: height })
     const causeOf = ({ reference }: Rise) => riseCause(addressId, coin, 'unexplained', reference)
     // The exception of a rise that is explained in part stands. If it was resolved by a credit, another one is raised.
     const ended = lowered.filter(({ rise, journalId }) => rise.amount === 0n || journalId !== null)
@@ -53,45 +54,4 @@ export async function explainRises(
     )
   }
   return events
-}
-
-interface Lowered {
-  /** The rise with the amount that is left. */
-  readonly rise: Rise
-  /** Journal that had booked it. `null`: none had. */
-  readonly journalId: bigint | null
-}
-
-/** @returns The rises that are explained, in part or whole. None of them is booked any more. */
-async function lowerRises(tx: Transaction, network: string, deposit: DepositRow): Promise<Lowered[]> {
-  const { merchant_id: merchantId, address_id: addressId, coin } = deposit
-  const rises = await tx<
-    { reference: string; amount: bigint; height: bigint; journalId: bigint | null; address: string }[]
-  >`
-    SELECT rise.reference, rise.amount, rise.block_number AS height, rise.journal_id AS "journalId", address.address
-    FROM balance_rises rise JOIN addresses address ON address.id = rise.address_id
-    WHERE rise.network = ${network} AND rise.address_id = ${addressId} AND rise.coin = ${coin}
-      AND rise.source = 'unexplained' AND rise.block_number >= ${deposit.block_number}
-    ORDER BY rise.block_number, rise.reference FOR UPDATE OF rise`
-  let left = deposit.amount
-  const lowered: Lowered[] = []
-  for (const { reference, amount, height, journalId, address } of rises) {
-    if (left === 0n) break
-    const taken = left < amount ? left : amount
-    left -= taken
-    const where = tx`
-      network = ${network} AND address_id = ${addressId} AND coin = ${coin}
-      AND source = 'unexplained' AND reference = ${reference}`
-    await (taken < amount
-      ? tx`UPDATE balance_rises SET amount = amount - ${taken}, journal_id = NULL WHERE ${where}`
-      : tx`DELETE FROM balance_rises WHERE ${where}`)
-    const rise: Rise = {
-      ...{ merchantId, addressId, address, coin, reference },
-      source: 'unexplained',
-      height: Number(height),
-      amount: amount - taken,
-    }
-    lowered.push({ rise, journalId })
-  }
-  return lowered
 }

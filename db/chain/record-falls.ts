@@ -14,6 +14,9 @@ import { reverseJournal } from '../books/ledger/reverse-journal.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { newId } from '../new-id.js'
+import { lowerRises } from './lower-rises.js'
+import { riseCause } from './missed-cause.js'
+import { riseException } from './record-rises.js'
 
 export interface Fall {
   readonly merchantId: string
@@ -28,8 +31,9 @@ export interface Fall {
 }
 
 /**
- * Records each fall once. The address loses what the chain says, and the merchant's own account bears it; no
- * user's balance changes. An audit entry names the fall too. @returns The events to append.
+ * Records each fall once. It first lowers rises that no one has booked, so that coins that are gone cannot be credited.
+ * Of the rest the address loses what the chain says, and the merchant's own account bears it; no user's balance changes.
+ * Audit entries name both. @returns The events to append.
  */
 export async function recordFalls(
   tx: Transaction,
@@ -39,12 +43,16 @@ export async function recordFalls(
   const events: NewEvent[] = []
   for (const fall of falls) {
     const { merchantId, addressId, coin } = fall
-    const amount = fall.expected - fall.onChain
+    const vanished = await takeVanished(tx, network, fall)
+    events.push(...vanished.events)
+    const expected = fall.expected - vanished.amount
+    const amount = expected - fall.onChain
     // A reconciliation may have seen the fall first. A journal that a person proposed about it would book it twice.
     await closeCause(tx, merchantId, driftAt(network.name, addressId, coin), {
-      booked_as: 'balance_fall',
+      ...(amount === 0n ? { lowered: 'balance_rise' } : { booked_as: 'balance_fall' }),
       block_number: fall.height,
     })
+    if (amount === 0n) continue
     const { journalId } = await postJournal(tx, {
       merchantId,
       // A block may leave the chain and come again. The row below makes it count once each time.
@@ -68,7 +76,7 @@ export async function recordFalls(
       address: fall.address,
       coin,
       amount: shown(amount),
-      expected: shown(fall.expected),
+      expected: shown(expected),
       on_chain: shown(fall.onChain),
       block_number: fall.height,
     }
@@ -96,6 +104,53 @@ export async function recordFalls(
     })
   }
   return events
+}
+
+/**
+ * Lowers unexplained rises that are not booked by as much as fell, and closes their exceptions, with which every request
+ * to credit them ends. What is left of a rise has a new exception.
+ *
+ * @returns The base units that were taken, and the events to append.
+ */
+async function takeVanished(
+  tx: Transaction,
+  network: Network,
+  fall: Fall,
+): Promise<{ readonly amount: bigint; readonly events: NewEvent[] }> {
+  const { merchantId, addressId, address, coin, height } = fall
+  const events: NewEvent[] = []
+  let amount = 0n
+  const fell = fall.expected - fall.onChain
+  for (const { rise, taken } of await lowerRises(tx, network.name, fall, fell, 'unbooked')) {
+    amount += taken
+    const shown = (units: bigint) => formatAmount(units, knownCoin(network, coin).decimals)
+    const facts = {
+      network: network.name,
+      address,
+      coin,
+      vanished: shown(taken),
+      left: shown(rise.amount),
+      on_chain: shown(fall.onChain),
+      block_number: height,
+    }
+    const wasOpen = await closeCause(
+      tx,
+      merchantId,
+      riseCause(addressId, coin, rise.source, rise.reference),
+      facts,
+    )
+    // A person who had decided that no user gets the coins is not asked about the rest.
+    if (wasOpen && rise.amount > 0n)
+      events.push(...(await raiseExceptions(tx, [riseException(network, rise)])))
+    await appendAudit(tx, {
+      merchantId,
+      actor: 'system:chain-watcher',
+      action: 'balance_rise.vanished',
+      subject: addressId,
+      data: { ...facts, reference: rise.reference },
+    })
+  }
+  return { amount, events }
 }
 
 /** Reverts what was seen above a fork. What is still missing is found again. */

@@ -420,6 +420,79 @@ describe('a reorganisation', () => {
   })
 })
 
+describe('coins that vanish before they are credited', () => {
+  test.each([
+    ['as much as rose', 'lena', 100n, { left: 0n, lost: 0n }],
+    ['a part of it', 'mia', 103n, { left: 3n, lost: 0n }],
+    ['more than it', 'nora', 95n, { left: 0n, lost: 5n }],
+  ])(
+    'are never credited, and only the rest is a loss, when the balance falls by %s',
+    async (_, user, now, { left, lost }) => {
+      const { id: addressId, address } = await issue(user)
+      await lab.send({ to: address as `0x${string}`, value: 100n })
+      await mine(4)
+      await settle(sql, networks)
+      await paid(address, 5n)
+      const id = await riseOf(address)
+      await mine(3)
+      expect(await refusal(propose(id, user, 5n))).toEqual([202, undefined])
+      const own = await available('')
+      await lab.anvil.call('anvil_setBalance', address, `0x${now.toString(16)}`)
+      await mine(1)
+      const look = createAccountLook()
+      await notice(look)
+      await mine(3)
+      await notice(look)
+
+      expect(await approve(id)).toEqual(['superseded', 'superseded', 'superseded'])
+      expect(await get(`/exceptions/${id}`)).toMatchObject({ status: 'resolved', resolution: 'cause_gone' })
+      expect(await refusal(propose(id, user, 5n))).toEqual([409, 'INVALID_STATE'])
+      expect(await typesOf(id)).toEqual([])
+      expect(await available(user)).toBe(100n)
+      expect(await available('')).toBe(own - lost)
+      expect(await ledger(sql, 'chain', addressId, 'eth')).toBe(100n - lost)
+      expect([...(await rises(addressId))]).toEqual(left > 0n ? [{ amount: left, booked: false }] : [])
+      expect(await audit(address)).toEqual({ differences: [], expected: left > 0n ? [eth(left)] : [] })
+      const raised = { detail: 'balance.fell_without_payment', expected: eth(100n), actual: eth(now) }
+      expect(await standing(address)).toMatchObject([
+        ...(lost > 0n ? [{ ...raised, evidence: { amount: eth(lost) } }] : []),
+        ...(left > 0n ? [{ detail: 'balance.rose_without_transaction', actual: eth(left) }] : []),
+      ])
+      if (left > 0n) await credit(await riseOf(address), user, left)
+      expect(await available(user)).toBe(100n + left)
+      await notice(look)
+      await mine(3)
+      await notice(look)
+      expect(await ledger(sql, 'chain', addressId, 'eth')).toBe(now)
+      expect(await audit(address)).toEqual({ differences: [], expected: [] })
+      expect(await internal()).toEqual([])
+    },
+  )
+
+  test('leave the newest rise first, and a rise that is booked is not lowered', async () => {
+    const { id: addressId, address } = await issue('olga')
+    const look = createAccountLook()
+    await paid(address, 4n)
+    await mine(3)
+    await credit(await riseOf(address), 'olga', 4n)
+    await paid(address, 6n)
+    await paid(address, 7n)
+    await lab.anvil.call('anvil_setBalance', address, '0x8')
+    await mine(1)
+    await notice(look)
+    await mine(3)
+    await notice(look)
+    expect([...(await rises(addressId))]).toEqual([
+      { amount: 4n, booked: true },
+      { amount: 4n, booked: false },
+    ])
+    expect(await standing(address)).toMatchObject([{ actual: eth(4n) }])
+    expect(await available('olga')).toBe(4n)
+    expect(await audit(address)).toEqual({ differences: [], expected: [eth(4n)] })
+    expect(await internal()).toEqual([])
+  })
+})
+
 describe('a transaction that is found later', () => {
   test('credits the user in place of the booking, exactly once', async () => {
     const { id: addressId, address } = await issue('erin')
@@ -506,6 +579,61 @@ describe('a transaction that is found later', () => {
     expect(['effective', 'superseded']).toContain(states[0])
     await settle(sql, networks)
     expect(await available('jane')).toBe(13n)
+    expect(await internal()).toEqual([])
+  })
+})
+
+describe('a transaction of the watcher that loses a deadlock', () => {
+  /** Lets PostgreSQL give up the first transaction that writes to a table. @returns The undoing. */
+  async function giveUpOnce(table: string, event: 'INSERT' | 'DELETE'): Promise<() => Promise<unknown>> {
+    await sql.unsafe(`
+      CREATE SEQUENCE given_up;
+      CREATE FUNCTION give_up_once() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        -- A sequence keeps its value when the transaction is undone.
+        IF nextval('given_up') = 1 THEN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected'; END IF;
+        RETURN NULL;
+      END $$;
+      CREATE TRIGGER give_up_once AFTER ${event} ON ${table} FOR EACH ROW EXECUTE FUNCTION give_up_once()`)
+    return async () => {
+      const [row] = await sql<{ used: boolean }[]>`SELECT is_called AS used FROM given_up`
+      expect(row?.used).toBe(true)
+      await sql.unsafe(`DROP FUNCTION give_up_once CASCADE; DROP SEQUENCE given_up`)
+    }
+  }
+
+  test('is run again, and does not count as a second comparison', async () => {
+    const [before, first, second] = [await issue('peter'), await issue('paul'), await issue('quinn')]
+    const look = createAccountLook()
+    const compare = () => compareAccounts(sql, adapter, Object.assign(look, { after: before.id }))
+    const { address } = first
+    await lab.callLab('pay', [address, 1n], 1n)
+    await mine(1)
+    await compare()
+    expect(await standing(address)).toEqual([])
+    await lab.callLab('pay', [second.address, 2n], 2n)
+    await mine(1)
+    const undo = await giveUpOnce('balance_rises', 'INSERT')
+    await compare()
+    await undo()
+    await riseOf(address)
+    expect(await standing(second.address)).toEqual([])
+    await compare()
+    await riseOf(second.address)
+  })
+
+  test('is run again by a rescan', async () => {
+    const { id: addressId, address } = await issue('rosa')
+    const height = await paid(address, 15n)
+    const id = await riseOf(address)
+    await mine(3)
+    await credit(id, 'rosa', 15n)
+    const undo = await giveUpOnce('balance_rises', 'DELETE')
+    await rescanBlocks(sql, lab.adapter, height, height)
+    await undo()
+    await settle(sql, networks)
+    expect(await available('rosa')).toBe(15n)
+    expect([...(await rises(addressId))]).toEqual([])
     expect(await internal()).toEqual([])
   })
 })
