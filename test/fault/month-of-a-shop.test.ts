@@ -327,7 +327,12 @@ test(
       resolution: 'none',
       comment: 'Read at the end of the month',
     })
-    expect(namesOf(await openExceptions())).toEqual([])
+    // The refund may have been stuck for a while. The sweeper closes that.
+    await until('An exception stands', async () => {
+      const names = namesOf(await openExceptions())
+      if (names.length > 0) throw new Error(names.join('; '))
+      return true
+    })
   },
   TEST_MS,
 )

@@ -133,7 +133,7 @@ export function exceptionsOf({ client }: Shop, kind: ExceptionKind): Promise<Exc
 
 /**
  * Waits until nothing is under way but payments without their money and the deposit that waits for a reviewer,
- * and the dead endpoint is given up.
+ * the dead endpoint is given up, and nothing is stuck any more.
  */
 export async function untilSettled(shop: Shop, { undecided }: HeldDeposits): Promise<void> {
   let settled = 0
@@ -144,6 +144,9 @@ export async function untilSettled(shop: Shop, { undecided }: HeldDeposits): Pro
         !line.includes(undecided.transaction_hash) &&
         line !== `webhooks not delivered: ${TRANSFERS}`,
     )
+    // The sweeper closes what was stuck some seconds after the payout is confirmed.
+    const stuck = (await exceptionsOf(shop, 'stuck')).filter(({ status }) => status !== 'resolved')
+    open.push(...stuck.map(({ subject }) => `stuck: ${subject.id}`))
     const exhausted = (await deadDeliveries(shop)).length
     if (exhausted < TRANSFERS) open.push(`deliveries that are exhausted: ${exhausted}`)
     settled = open.length === 0 ? settled + 1 : 0
