@@ -9,6 +9,7 @@ import type { LastUses } from '../db/access/create-last-uses.js'
 import type { ApiKey } from '../db/access/find-api-key.js'
 import type { Sql } from '../db/connect.js'
 import type { Networks } from '../domain/chain/network.js'
+import { MERCHANT_SCOPES } from '../wire/api-key.js'
 import type { Geography } from './sources/open-geography.js'
 
 /** Dependencies of the app and of every route. */
@@ -30,14 +31,7 @@ export interface ApiDependencies {
 
 /** Scopes of API keys. A key has a set of them, and none implies another. */
 export const SCOPES = [
-  'read',
-  'payments',
-  'withdrawals',
-  'approvals',
-  'webhooks',
-  'policy',
-  'reconciliation',
-  'admin',
+  ...MERCHANT_SCOPES,
   // The platform's operator, whose keys have no other scope.
   'operator',
 ] as const
