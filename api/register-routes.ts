@@ -34,6 +34,7 @@ import { registerWebhookSecretRoutes } from './events/webhook-secrets.js'
 import { registerWebhookStatsRoutes } from './events/webhook-stats.js'
 import { registerWebhookTestRoutes } from './events/webhook-tests.js'
 import { registerAuditLogRoutes } from './operations/audit-log.js'
+import { registerMerchantRoutes } from './operations/merchants.js'
 import { registerNetworkRoutes } from './operations/networks.js'
 import { registerRescanRoutes } from './operations/rescans.js'
 import { registerOperatorSettlementRoutes } from './operations/settlement.js'
@@ -67,6 +68,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerExportJobRoutes(app, dependencies)
   registerExportRoutes(app, dependencies)
   registerKeyRoutes(app, dependencies)
+  registerMerchantRoutes(app, dependencies)
   registerMovementRoutes(app, dependencies)
   registerNetworkRoutes(app, dependencies)
   registerPaymentRoutes(app, dependencies)

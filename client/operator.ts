@@ -1,6 +1,8 @@
 /** Calls of the platform's operator. A key of a merchant cannot make them. */
 
 import type { ExceptionWithHistory, NewDispute } from '../wire/exception.js'
+import type { DecideMerchant, DecideRail, Merchant, MerchantWithDecisions } from '../wire/merchant.js'
+import type { Paging } from '../wire/paging.js'
 import type { NewRescan, Rescan } from '../wire/rescan.js'
 import type { NewOperatorPause, OperatorPause, OperatorResume, ResumeVotes } from '../wire/settlement.js'
 import type { Calls, Sent } from './calls.js'
@@ -11,6 +13,18 @@ export function operatorCalls({ at, post, get, page }: Calls) {
     /** Raises a dispute for a merchant, which works on it and resolves it. The same subject gives the one that stands. */
     dispute: (merchantId: string, dispute: NewDispute, sent?: Sent) =>
       post<ExceptionWithHistory>(at('/admin/merchants', merchantId, '/exceptions'), dispute, sent),
+    merchants: {
+      list: (paging?: Paging) => page<Merchant>('/admin/merchants', paging),
+      get: (id: string) => get<MerchantWithDecisions>(at('/admin/merchants', id)),
+      /** Suspends a merchant: nothing new is made, and what is approved waits. Watching and crediting go on. */
+      suspend: (id: string, decision: DecideMerchant, sent?: Sent) =>
+        post<MerchantWithDecisions>(at('/admin/merchants', id, '/suspend'), decision, sent),
+      resume: (id: string, decision: DecideMerchant, sent?: Sent) =>
+        post<MerchantWithDecisions>(at('/admin/merchants', id, '/resume'), decision, sent),
+      /** Enables or disables a coin of a network. */
+      decideRail: (id: string, rail: DecideRail, sent?: Sent) =>
+        post<MerchantWithDecisions>(at('/admin/merchants', id, '/rails'), rail, sent),
+    },
     settlement: {
       /** Lists the pauses that stand. */
       list: () => page<OperatorPause>('/admin/settlement'),

@@ -80,6 +80,7 @@ export type {
   OrderUpload,
   RejectedLine,
 } from '../wire/lifecycle.js'
+export type { DecideMerchant, DecideRail, Merchant, MerchantWithDecisions } from '../wire/merchant.js'
 export type {
   Consolidation,
   ConsolidationRequest,

@@ -34,6 +34,7 @@ export type IdPrefix =
   | 'wsc'
   | 'fir'
   | 'pse'
+  | 'mdc'
   | 'rsm'
   | 'snd'
   | 'fil'

@@ -1,6 +1,7 @@
 /** Pauses of settlement: what stops broadcasts, schedules and sweeps. */
 
 import { z } from 'zod'
+import { PAUSED_BY } from '../domain/controls/settlement-pause.js'
 import { AwaitedApproval } from './deposit.js'
 
 const reason = z.string().trim().min(1).max(500).meta({ example: 'A laptop of the finance team was stolen' })
@@ -19,7 +20,9 @@ export type ResumeSettlement = z.infer<typeof ResumeSettlement>
 
 const pauseFields = {
   id: z.string().meta({ example: 'pse_0193…' }),
-  placed_by: z.enum(['merchant', 'operator']),
+  placed_by: z
+    .enum(PAUSED_BY)
+    .meta({ description: '`suspension`: the merchant is suspended, and resumes with it.' }),
   network: z.string().nullable().meta({ description: '`null`: every network.' }),
   coin: z.string().nullable().meta({ description: '`null`: every coin.' }),
   reason: z.string(),

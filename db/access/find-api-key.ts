@@ -19,7 +19,7 @@ export interface ApiKey {
 }
 
 /**
- * Returns the key. `null` if there is none, it is revoked, its merchant is not active, or the public id was
+ * Returns the key. `null` if there is none, it is revoked, its merchant has no access yet, or the public id was
  * replaced and its time is over.
  */
 export async function findApiKey(
@@ -50,7 +50,7 @@ export async function findApiKey(
     ) named
     JOIN api_keys key ON key.id = named.api_key_id
     JOIN merchants merchant ON merchant.id = key.merchant_id
-    WHERE key.revoked_at IS NULL AND merchant.status = 'active'`
+    WHERE key.revoked_at IS NULL AND merchant.status IN ('active', 'suspended')`
   if (!row) return null
   const sealedFor =
     row.expires_at === null

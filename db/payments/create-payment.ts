@@ -10,6 +10,7 @@ import { appendAudit } from '../audit/append-audit.js'
 import { json, type Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { newId } from '../new-id.js'
+import { requireEnabledRail } from '../payouts/require-rail.js'
 import { allocateAddress } from '../wallets/allocate-address.js'
 import type { PaymentRow } from './payment-row.js'
 import { paymentEvent } from './payment-view.js'
@@ -48,7 +49,7 @@ export interface PaymentRequest {
  * uses the user's own.
  *
  * @throws KeyturnError `INVALID_AMOUNT` below the network's minimum; `INVALID_STATE` if the user has an open
- * payment in this coin; and what `allocateAddress` throws.
+ * payment in this coin; `RAIL_NOT_ENABLED`; and what `allocateAddress` throws.
  */
 export async function createPayment(tx: Transaction, request: PaymentRequest): Promise<PaymentRow> {
   const { merchantId, network, coin, userReference, amount } = request
@@ -59,6 +60,7 @@ export async function createPayment(tx: Transaction, request: PaymentRequest): P
       details: { minimum: least, coin: coin.name },
     })
   }
+  await requireEnabledRail(tx, request)
   if (amount === null) await refuseSecondOpen(tx, request)
   const { address } = await allocateAddress(tx, {
     merchantId,

@@ -3,6 +3,7 @@
 import type { Coin, Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Queryable } from '../connect.js'
+import { requireActive } from '../merchants/require-active.js'
 import { payingSigner } from '../signing/find-paying-signer.js'
 
 /** A coin of a network in which a merchant wants to pay out. */
@@ -24,9 +25,10 @@ export async function requireEnabledRail(sql: Queryable, { merchantId, network, 
  * Checks that the coin is enabled and that a signer holds its keys.
  *
  * @returns The id of the signer that pays.
- * @throws KeyturnError `RAIL_NOT_ENABLED`, and `NO_SIGNER` when no signer holds keys.
+ * @throws KeyturnError `MERCHANT_SUSPENDED`, `RAIL_NOT_ENABLED`, and `NO_SIGNER` when no signer holds keys.
  */
 export async function requireRail(sql: Queryable, { merchantId, network, coin }: Rail): Promise<string> {
+  await requireActive(sql, merchantId)
   const [rail] = await sql<{ signer: string | null }[]>`
     SELECT (${payingSigner(sql, merchantId, network.name)}) AS signer FROM merchant_rails
     WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name}`

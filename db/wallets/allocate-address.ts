@@ -5,6 +5,7 @@ import { matchKey } from '../../domain/chain/match-key.js'
 import type { Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Transaction } from '../connect.js'
+import { requireActive } from '../merchants/require-active.js'
 import { newId } from '../new-id.js'
 import type { AddressRow } from './list-addresses.js'
 
@@ -24,7 +25,7 @@ export interface AddressRequest {
  * one is taken, so two requests never share an index, and two first requests of one user get the same
  * address.
  *
- * @throws KeyturnError `RAIL_NOT_ENABLED` if the merchant does not use the network, `NO_SIGNER` before its
+ * @throws KeyturnError `MERCHANT_SUSPENDED`, `RAIL_NOT_ENABLED` if the merchant does not use the network, `NO_SIGNER` before its
  * signer has enrolled, `DEPENDENCY_UNAVAILABLE` (retryable) while the counter is compared with the chain
  * after a start of the database.
  */
@@ -33,20 +34,21 @@ export async function allocateAddress(
   request: AddressRequest,
 ): Promise<{ readonly address: AddressRow; readonly created: boolean }> {
   const { merchantId, network, userReference } = request
+  await requireActive(tx, merchantId)
+  if (!(await usesNetwork(tx, request))) throw await refusal(tx, request)
   if (!request.fresh) {
     const existing = await newestAddress(tx, request)
     if (existing) return { address: existing, created: false }
   }
   const [account] = await tx<
-    { id: string; path: string; xpub: string; next_index: number; enabled: boolean; compared: boolean }[]
+    { id: string; path: string; xpub: string; next_index: number; compared: boolean }[]
   >`
     SELECT account.id, account.path, account.xpub, account.next_index,
-           account.counter_compared IS NOT DISTINCT FROM database_incarnation() AS compared,
-           EXISTS (SELECT FROM merchant_rails rail WHERE rail.merchant_id = ${merchantId} AND rail.network = ${network.name}) AS enabled
+           account.counter_compared IS NOT DISTINCT FROM database_incarnation() AS compared
     FROM key_accounts account
     WHERE account.merchant_id = ${merchantId} AND account.network = ${network.name} AND account.role = 'deposit'
     FOR UPDATE`
-  if (!account?.enabled) throw await refusal(tx, request)
+  if (!account) throw await refusal(tx, request)
   if (!request.fresh) {
     // Another request may have created it while this one waited for the lock.
     const existing = await newestAddress(tx, request)
@@ -96,10 +98,17 @@ function notCompared(network: Network): KeyturnError {
   )
 }
 
-async function refusal(tx: Transaction, { merchantId, network }: AddressRequest): Promise<KeyturnError> {
+async function usesNetwork(
+  tx: Transaction,
+  { merchantId, network }: Pick<AddressRequest, 'merchantId' | 'network'>,
+): Promise<boolean> {
   const rails = await tx`
-    SELECT 1 FROM merchant_rails WHERE merchant_id = ${merchantId} AND network = ${network.name} LIMIT 1`
-  return rails.length === 0
+    SELECT FROM merchant_rails WHERE merchant_id = ${merchantId} AND network = ${network.name} LIMIT 1`
+  return rails.length > 0
+}
+
+async function refusal(tx: Transaction, { merchantId, network }: AddressRequest): Promise<KeyturnError> {
+  return !(await usesNetwork(tx, { merchantId, network }))
     ? new KeyturnError(
         'RAIL_NOT_ENABLED',
         `${network.name} is not enabled for this merchant. Ask the operator to enable it`,

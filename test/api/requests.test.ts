@@ -121,11 +121,15 @@ describe('authentication', () => {
     await stop()
   })
 
-  test('refuses a suspended merchant', async () => {
+  test('refuses the keys of a merchant that has no access yet, and lets a suspended one read', async () => {
     const merchantId = await api.newMerchant()
     const key = await api.newKey({ merchantId })
     await api.database.sql`UPDATE merchants SET status = 'suspended' WHERE id = ${merchantId}`
-    expect(outcome(await get({ key }))).toEqual([401, 'INVALID_API_KEY'])
+    expect((await get({ key })).status).toBe(200)
+    const other = await api.newMerchant()
+    const early = await api.newKey({ merchantId: other })
+    await api.database.sql`UPDATE merchants SET status = 'intake' WHERE id = ${other}`
+    expect(outcome(await get({ key: early }))).toEqual([401, 'INVALID_API_KEY'])
   })
 })
 

@@ -4,10 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { EvmAdapter } from '../../chains/adapter.js'
+import { inTransaction } from '../../db/connect.js'
+import { decideRail, resumeMerchant, suspendMerchant } from '../../db/merchants/decide-merchant.js'
 import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { type EthereumRail, openEthereum, replacing } from '../stage/open-ethereum.js'
 import { pauseSettlement, resumeSettlement } from '../stage/settlement.js'
 import type { Stage } from '../stage/start-stage.js'
+import { creditAsWorkflow } from '../stage/treasury.js'
 
 let rail: EthereumRail
 let stage: Stage
@@ -180,3 +183,29 @@ test('does not send a forgotten transaction again, and still sends what cancels 
   expect(await balanceOf(to)).toBe(0n)
   await resumeSettlement(stage)
 }, 120_000)
+
+test('credits what is paid to a merchant that is suspended, on a rail that is off', async () => {
+  const { json } = await stage.api.call({
+    method: 'POST',
+    path: '/api/v1/addresses',
+    body: { user_reference: 'carol', network: 'ethereum' },
+  })
+  const { sql } = stage.api.database
+  const decision = {
+    merchantId: stage.api.merchantId,
+    reason: 'a test',
+    evidence: null,
+    actor: 'system:test',
+  }
+  const eth = { network: 'ethereum', coin: 'eth' }
+  await inTransaction(sql, async (tx) => {
+    await decideRail(tx, { ...decision, ...eth, enabled: false })
+    await suspendMerchant(tx, decision)
+  })
+  await creditAsWorkflow(stage, rail.temporal, await rail.send(json.data.address, parseEther('2')))
+  expect(await stage.balance('ethereum', 'eth', 'available', 'carol')).toBe(-parseEther('2'))
+  await inTransaction(sql, async (tx) => {
+    await resumeMerchant(tx, decision)
+    await decideRail(tx, { ...decision, ...eth, enabled: true })
+  })
+})
