@@ -4,6 +4,11 @@ import { z } from 'zod'
 
 const rail = { network: z.string(), coin: z.string() }
 
+/** What a person gives for a decision. */
+const Evidence = z
+  .union([z.string(), z.record(z.string(), z.unknown())])
+  .meta({ description: 'Links, numbers of tickets, findings: a text or an object.' })
+
 export const MerchantDecision = z
   .object({
     id: z.string(),
@@ -11,7 +16,7 @@ export const MerchantDecision = z
     network: z.string().nullable(),
     coin: z.string().nullable(),
     reason: z.string(),
-    evidence: z.json(),
+    evidence: Evidence.nullable(),
     actor: z.string(),
     decided_at: z.iso.datetime(),
   })
@@ -40,14 +45,10 @@ const MOST_EVIDENCE = 10_000
 export const DecideMerchant = z
   .strictObject({
     reason,
-    evidence: z
-      .json()
-      .refine(
-        (value) => JSON.stringify(value).length <= MOST_EVIDENCE,
-        `has at most ${MOST_EVIDENCE} characters`,
-      )
-      .optional()
-      .meta({ description: 'Links, numbers of tickets, findings: any JSON.' }),
+    evidence: Evidence.refine(
+      (value) => JSON.stringify(value).length <= MOST_EVIDENCE,
+      `has at most ${MOST_EVIDENCE} characters`,
+    ).optional(),
   })
   .meta({ id: 'DecideMerchant', description: 'A decision about a merchant.' })
 export type DecideMerchant = z.infer<typeof DecideMerchant>

@@ -135,9 +135,8 @@ async function view(sql: Queryable, id: string): Promise<MerchantWithDecisions> 
   const decisions = await listDecisions(sql, id)
   return {
     ...viewMerchant(row),
-    decisions: decisions.map(({ decided_at, evidence, ...decision }) => ({
+    decisions: decisions.map(({ decided_at, ...decision }) => ({
       ...decision,
-      evidence: evidence as MerchantWithDecisions['decisions'][number]['evidence'],
       decided_at: decided_at.toISOString(),
     })),
   }

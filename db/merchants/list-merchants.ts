@@ -18,7 +18,7 @@ export interface DecisionRow {
   readonly network: string | null
   readonly coin: string | null
   readonly reason: string
-  readonly evidence: unknown
+  readonly evidence: string | Record<string, unknown> | null
   readonly actor: string
   readonly decided_at: Date
 }

@@ -39,9 +39,11 @@ test('refuses what is new while a merchant is suspended, lets it read and decide
   expect((await address()).status).toBeLessThan(300)
   const id = (await withdrawal()).json.data.id
   const suspended = await decide('suspend', { reason: 'a complaint', evidence: { ticket: 7 } })
-  expect(suspended.json.data).toMatchObject({
-    stage: 'suspended',
-    decisions: [{ kind: 'suspended', reason: 'a complaint', evidence: { ticket: 7 } }, {}],
+  expect(suspended.json.data.stage).toBe('suspended')
+  expect(suspended.json.data.decisions[0]).toMatchObject({
+    kind: 'suspended',
+    reason: 'a complaint',
+    evidence: { ticket: 7 },
   })
   const refused = [403, 'MERCHANT_SUSPENDED']
   expect(await refusals([payment(), address(), address('bitcoin'), withdrawal()])).toEqual([
@@ -76,13 +78,13 @@ test('refuses payments, withdrawals and, with the last coin of a network, addres
 })
 
 test.each([
-  ['suspend', {}, 400],
-  ['suspend', { reason: 'x', evidence: 'e'.repeat(10_001) }, 400],
-  ['resume', { reason: 'x' }, 409],
-  ['rails', { network: 'ethereum', coin: 'doge', enabled: true, reason: 'x' }, 422],
-  ['rails', { network: 'ethereum', coin: 'eth', enabled: 'yes', reason: 'x' }, 400],
-])('refuses %s of %j with %i', async (what, body, status) => {
-  expect((await decide(what, body)).status).toBe(status)
+  ['a suspension without a reason', 'suspend', {}, 400],
+  ['evidence that is too long', 'suspend', { reason: 'x', evidence: 'e'.repeat(10_001) }, 400],
+  ['to resume an active merchant', 'resume', { reason: 'x' }, 409],
+  ['an unknown coin', 'rails', { network: 'ethereum', coin: 'doge', enabled: true, reason: 'x' }, 422],
+  ['a rail that is “yes”', 'rails', { network: 'ethereum', coin: 'eth', enabled: 'yes', reason: 'x' }, 400],
+])('refuses %s', async (_what, path, body, status) => {
+  expect((await decide(path, body)).status).toBe(status)
 })
 
 test('is the operator’s alone, and knows no merchant that does not exist', async () => {
