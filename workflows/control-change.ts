@@ -3,8 +3,9 @@
  * The row is the truth.
  */
 
-import { proxyLocalActivities } from '@temporalio/workflow'
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
 import type { ControlChangeActivities } from '../activities/controls/control-change.js'
+import type { SettlementActivities } from '../activities/controls/settlement.js'
 import type { ControlChangeState } from '../domain/controls/control-change.js'
 import type { ControlChangeInput } from '../temporal/inputs.js'
 import { followControlChange } from './follow-control-change.js'
@@ -14,6 +15,11 @@ const { advanceControlChange } = proxyLocalActivities<ControlChangeActivities>({
   startToCloseTimeout: '10s',
   localRetryThreshold: '10s',
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '1m' },
+})
+
+const { wakeResumed } = proxyActivities<SettlementActivities>({
+  startToCloseTimeout: '1m',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
 })
 
 /** Follows one change of the policy. */
@@ -39,4 +45,11 @@ export async function depositRelease(input: ControlChangeInput): Promise<Control
  */
 export async function exceptionResolution(input: ControlChangeInput): Promise<ControlChangeState> {
   return followControlChange(input, 'Resolution of an exception', advanceControlChange)
+}
+
+/** Follows the resumption, and wakes the payouts that waited for it. */
+export async function settlementResume(input: ControlChangeInput): Promise<ControlChangeState> {
+  const state = await followControlChange(input, 'Resumption of settlement', advanceControlChange)
+  if (state === 'effective') await wakeResumed()
+  return state
 }

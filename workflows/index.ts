@@ -3,7 +3,13 @@
 export { batch } from './batch.js'
 export { chainWatcher } from './chain-watcher.js'
 export { consolidation } from './consolidation.js'
-export { depositRelease, exceptionResolution, policyChange, whitelist } from './control-change.js'
+export {
+  depositRelease,
+  exceptionResolution,
+  policyChange,
+  settlementResume,
+  whitelist,
+} from './control-change.js'
 export { deposit } from './deposit.js'
 export { exportJob } from './export-job.js'
 export { payment } from './payment.js'
@@ -13,7 +19,6 @@ export { reconciliation } from './reconciliation.js'
 export { rescan } from './rescan.js'
 export { scheduledReconciliation } from './scheduled-reconciliation.js'
 export { scheduledWithdrawal } from './scheduled-withdrawal.js'
-export { settlementResume } from './settlement-resume.js'
 export { sweeper } from './sweeper.js'
 export { webhookCircuit } from './webhook-circuit.js'
 export { webhookDelivery } from './webhook-delivery.js'

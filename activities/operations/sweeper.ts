@@ -1,8 +1,8 @@
 /** Sweeps up after crashes: starts workflows that rows lack, sends signals that were lost and deletes stale rows. */
 
 import { purgeNonces } from '../../db/access/purge-nonces.js'
+import { purgePreviousKeys } from '../../db/access/purge-previous-keys.js'
 import { purgeRequests } from '../../db/access/purge-requests.js'
-import { purgePreviousKeys } from '../../db/access/rotate-api-key.js'
 import { closeGoneCauses } from '../../db/books/exceptions/close-gone-causes.js'
 import { purgeOrders } from '../../db/books/orders/purge-orders.js'
 import { purgeRuns } from '../../db/books/reconciliation/purge-runs.js'

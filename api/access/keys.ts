@@ -19,6 +19,7 @@ import { ApiKey, ApiKeyWithSecret, KeyRotation, NewApiKey, RevokedApiKey } from 
 import { Paging } from '../../wire/paging.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { jsonBody } from '../http/json-body.js'
 import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
@@ -28,9 +29,6 @@ const LEAST_OWN_OVERLAP = 60
 
 const params = z.object({ id: z.string().max(255) })
 const tags = ['API keys']
-const json = <Schema>(schema: Schema, required = true) => ({
-  body: { required, content: { 'application/json': { schema } } },
-})
 
 const create = createRoute({
   ...secured('admin'),
@@ -39,7 +37,7 @@ const create = createRoute({
   summary: 'Make an API key. Only this answer shows its secret',
   description: 'It can have no scope that the key lacks which makes it.',
   tags,
-  request: json(NewApiKey),
+  request: jsonBody(NewApiKey),
   responses: { 201: answer(ApiKeyWithSecret, 'Made') },
 })
 
@@ -59,7 +57,7 @@ const rotate = createRoute({
   path: '/keys/{id}/rotate',
   summary: 'Replace key and secret. The replaced ones stay valid until the overlap is over',
   tags,
-  request: { params, ...json(KeyRotation, false) },
+  request: { params, ...jsonBody(KeyRotation, false) },
   responses: { 200: answer(ApiKeyWithSecret) },
 })
 

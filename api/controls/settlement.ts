@@ -13,6 +13,7 @@ import { QUORUM } from '../../domain/controls/approval.js'
 import { PauseSettlement, ResumeSettlement, Settlement, type SettlementPause } from '../../wire/settlement.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { answer, success } from '../http/answer.js'
+import { jsonBody } from '../http/json-body.js'
 import { requireRole } from '../http/require-role.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
@@ -21,9 +22,6 @@ import { awaitSends } from './await-sends.js'
 
 const ENTITLED = { scope: 'admin', roles: ['finance', 'security'] } as const
 const WHO = 'Needs the scope `admin`, or a person with the role `finance` or `security`.'
-const body = <Schema>(schema: Schema) => ({
-  body: { required: true, content: { 'application/json': { schema } } },
-})
 
 const get = createRoute({
   ...secured('read', 'admin', 'approvals'),
@@ -41,7 +39,7 @@ const pause = createRoute({
   summary: 'Stop broadcasts, schedules and sweeps at once',
   description: `${WHO} Requests, approvals, watching and crediting go on. Once this is answered nothing more is sent, but what \`sending\` counts. A second pause changes nothing, and revokes a resumption that waits.`,
   tags: ['Settlement'],
-  request: body(PauseSettlement),
+  request: jsonBody(PauseSettlement),
   responses: { 200: answer(Settlement, 'Paused') },
 })
 
@@ -52,7 +50,7 @@ const resume = createRoute({
   summary: 'Ask for the end of the pause, which two other people must approve',
   description: WHO,
   tags: ['Settlement'],
-  request: body(ResumeSettlement),
+  request: jsonBody(ResumeSettlement),
   responses: { 202: answer(Settlement, 'Waits for two approvals under `approval.path`') },
 })
 

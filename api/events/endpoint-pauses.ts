@@ -7,10 +7,11 @@ import { moveEndpoint } from '../../db/events/webhooks/move-endpoint.js'
 import { WebhookEndpoint } from '../../wire/webhook-endpoint.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
+import { jsonBody } from '../http/json-body.js'
 import { notFound } from '../http/not-found.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-import { json, params, tags } from './endpoint-routes.js'
+import { params, tags } from './endpoint-routes.js'
 import { endpointAudit, viewEndpoint } from './endpoint-view.js'
 import { followEndpoint } from './follow-endpoint.js'
 import { startCircuitSoon } from './start-circuit-soon.js'
@@ -21,7 +22,7 @@ const pause = createRoute({
   path: '/webhook-endpoints/{id}/pause',
   summary: 'Hold the deliveries of an endpoint. Their 24 hours stand still',
   tags,
-  request: { params, ...json(z.strictObject({}), false) },
+  request: { params, ...jsonBody(z.strictObject({}), false) },
   responses: { 200: answer(WebhookEndpoint) },
 })
 const resume = createRoute({
@@ -30,7 +31,7 @@ const resume = createRoute({
   path: '/webhook-endpoints/{id}/resume',
   summary: 'Make a paused or disabled endpoint active. What was held is sent one at a time, by sequence',
   tags,
-  request: { params, ...json(z.strictObject({}), false) },
+  request: { params, ...jsonBody(z.strictObject({}), false) },
   responses: { 200: answer(WebhookEndpoint) },
 })
 

@@ -14,11 +14,12 @@ import { createWebhookPolicy } from '../../egress/webhook-policy.js'
 import { type ConformanceCase, WebhookConformance } from '../../wire/webhook-conformance.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
+import { jsonBody } from '../http/json-body.js'
 import { notFound } from '../http/not-found.js'
 import { securedFor } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { type PlannedCase, planCases } from './conformance-cases.js'
-import { json, params, tags } from './endpoint-routes.js'
+import { params, tags } from './endpoint-routes.js'
 import { endpointAudit } from './endpoint-view.js'
 
 /** Deadline of one case, so that all six end within 90 seconds. */
@@ -34,7 +35,7 @@ const conformance = createRoute({
   description:
     'The events are sent once, are not in `GET /events`, use no sequence, and count in no figures. The endpoint may be paused or disabled.',
   tags,
-  request: { params, ...json(z.strictObject({}), false) },
+  request: { params, ...jsonBody(z.strictObject({}), false) },
   responses: { 200: answer(WebhookConformance) },
 })
 

@@ -21,12 +21,13 @@ import {
 } from '../../wire/webhook-endpoint.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { jsonBody } from '../http/json-body.js'
 import { notFound } from '../http/not-found.js'
 import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startSoon } from '../start/start-soon.js'
-import { json, params, tags } from './endpoint-routes.js'
+import { params, tags } from './endpoint-routes.js'
 import { endpointAudit, viewDeleted, viewEndpoint } from './endpoint-view.js'
 import { followEndpoint } from './follow-endpoint.js'
 import { newEndpointSecret } from './new-endpoint-secret.js'
@@ -38,7 +39,7 @@ const create = createRoute({
   path: '/webhook-endpoints',
   summary: 'Register an endpoint. Only this answer shows its secret',
   tags,
-  request: json(NewWebhookEndpoint),
+  request: jsonBody(NewWebhookEndpoint),
   responses: { 201: answer(WebhookEndpointWithSecret, 'Registered') },
 })
 const list = createRoute({
@@ -67,7 +68,7 @@ const patch = createRoute({
   tags,
   request: {
     params,
-    ...json(WebhookEndpointChange),
+    ...jsonBody(WebhookEndpointChange),
   },
   responses: { 200: answer(WebhookEndpoint) },
 })

@@ -15,12 +15,13 @@ import { ReplayRange } from '../../wire/webhook-endpoint.js'
 import { NewWebhookReplay, StartedReplay, WebhookReplay } from '../../wire/webhook-replay.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { jsonBody } from '../http/json-body.js'
 import { notFound } from '../http/not-found.js'
 import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startSoon } from '../start/start-soon.js'
-import { json, params, tags } from './endpoint-routes.js'
+import { params, tags } from './endpoint-routes.js'
 import { endpointAudit, findActiveEndpoint } from './endpoint-view.js'
 
 const replayParams = params.extend({ replay_id: z.string() })
@@ -31,7 +32,7 @@ const create = createRoute({
   path: '/webhook-endpoints/{id}/replays',
   summary: 'Send past events to an endpoint again: those that failed, those without a delivery, or all',
   tags,
-  request: { params, ...json(NewWebhookReplay) },
+  request: { params, ...jsonBody(NewWebhookReplay) },
   responses: { 202: answer(WebhookReplay, 'Under way; a dry run is completed') },
 })
 const list = createRoute({
@@ -58,7 +59,7 @@ const cancel = createRoute({
   path: '/webhook-endpoints/{id}/replays/{replay_id}/cancel',
   summary: 'Stop a replay. The few deliveries that it has under way are still sent',
   tags,
-  request: { params: replayParams, ...json(z.strictObject({}), false) },
+  request: { params: replayParams, ...jsonBody(z.strictObject({}), false) },
   responses: { 200: answer(WebhookReplay) },
 })
 const replay = createRoute({
@@ -69,7 +70,7 @@ const replay = createRoute({
   tags,
   request: {
     params,
-    ...json(ReplayRange),
+    ...jsonBody(ReplayRange),
   },
   responses: { 202: answer(StartedReplay, 'A replay of the mode `all` is under way') },
 })

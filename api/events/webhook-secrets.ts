@@ -8,10 +8,11 @@ import { rotateSecret } from '../../db/events/webhooks/rotate-secret.js'
 import { SecretRotation, WebhookEndpoint, WebhookEndpointWithSecret } from '../../wire/webhook-endpoint.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
+import { jsonBody } from '../http/json-body.js'
 import { notFound } from '../http/not-found.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-import { json, params, tags } from './endpoint-routes.js'
+import { params, tags } from './endpoint-routes.js'
 import { endpointAudit, viewEndpoint } from './endpoint-view.js'
 import { newEndpointSecret } from './new-endpoint-secret.js'
 
@@ -23,7 +24,7 @@ const rotate = createRoute({
   tags,
   request: {
     params,
-    ...json(SecretRotation, false),
+    ...jsonBody(SecretRotation, false),
   },
   responses: { 200: answer(WebhookEndpointWithSecret) },
 })

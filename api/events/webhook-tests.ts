@@ -6,9 +6,10 @@ import { appendTestEvent } from '../../db/events/webhooks/append-test-event.js'
 import { WebhookTest } from '../../wire/webhook-endpoint.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
+import { jsonBody } from '../http/json-body.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-import { json, params, tags } from './endpoint-routes.js'
+import { params, tags } from './endpoint-routes.js'
 import { lockActiveEndpoint } from './endpoint-view.js'
 
 const test = createRoute({
@@ -17,7 +18,7 @@ const test = createRoute({
   path: '/webhook-endpoints/{id}/test',
   summary: 'Deliver a real, signed webhook.test event to this endpoint only',
   tags,
-  request: { params, ...json(z.strictObject({}), false) },
+  request: { params, ...jsonBody(z.strictObject({}), false) },
   responses: { 202: answer(WebhookTest, 'Under way. See GET /webhook-deliveries/{delivery_id}') },
 })
 

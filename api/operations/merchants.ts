@@ -16,6 +16,7 @@ import { Paging } from '../../wire/paging.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { awaitSends } from '../controls/await-sends.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { jsonBody } from '../http/json-body.js'
 import { notFound } from '../http/not-found.js'
 import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
@@ -24,10 +25,6 @@ import { keepAnswer } from '../middleware/idempotency.js'
 const params = z.object({ id: z.string().max(255) })
 const tags = ['Operator']
 const responses = { 200: answer(MerchantWithDecisions) }
-const json = <Schema>(schema: Schema) => ({
-  params,
-  body: { required: true, content: { 'application/json': { schema } } },
-})
 const STAGE = { intake: 'intake', active: 'approved', suspended: 'suspended' } as const
 
 const list = createRoute({
@@ -58,7 +55,7 @@ const suspend = createRoute({
   description:
     'Payments, addresses and withdrawals are refused with 403 `MERCHANT_SUSPENDED`. Watching and crediting go on.',
   tags,
-  request: json(DecideMerchant),
+  request: { params, ...jsonBody(DecideMerchant) },
   responses,
 })
 
@@ -68,7 +65,7 @@ const resume = createRoute({
   path: '/admin/merchants/{id}/resume',
   summary: 'End the suspension of a merchant',
   tags,
-  request: json(DecideMerchant),
+  request: { params, ...jsonBody(DecideMerchant) },
   responses,
 })
 
@@ -80,7 +77,7 @@ const rails = createRoute({
   description:
     'A rail that is off refuses payments, addresses and withdrawals. What is paid to its addresses is credited all the same.',
   tags,
-  request: json(DecideRail),
+  request: { params, ...jsonBody(DecideRail) },
   responses,
 })
 

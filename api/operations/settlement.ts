@@ -15,13 +15,10 @@ import type { ApiApp, ApiDependencies } from '../context.js'
 import { awaitSends } from '../controls/await-sends.js'
 import { viewPause } from '../controls/settlement.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { jsonBody } from '../http/json-body.js'
 import { wholeList } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-
-const body = <Schema>(schema: Schema) => ({
-  body: { required: true, content: { 'application/json': { schema } } },
-})
 
 const list = createRoute({
   ...secured('operator'),
@@ -40,7 +37,7 @@ const pause = createRoute({
   description:
     'As `POST /settlement/pause`. The same pause again changes nothing, and takes back votes to end it.',
   tags: ['Operator'],
-  request: body(NewOperatorPause),
+  request: jsonBody(NewOperatorPause),
   responses: { 200: answer(OperatorPause, 'Paused') },
 })
 
@@ -52,7 +49,7 @@ const resume = createRoute({
   description:
     '`KEYTURN_OPERATOR_APPROVALS` says how many. The pause of a merchant is ended by its own people.',
   tags: ['Operator'],
-  request: body(OperatorResume),
+  request: jsonBody(OperatorResume),
   responses: { 200: answer(ResumeVotes) },
 })
 

@@ -3,7 +3,7 @@
 import { KeyturnError } from '../../domain/errors.js'
 import { openSecret, sealSecret } from '../../vault/seal-secret.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql, Transaction } from '../connect.js'
+import type { Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
 import { lockApiKey } from './api-key-row.js'
 import { newApiSecret } from './create-api-key.js'
@@ -68,10 +68,4 @@ async function requireFewPrevious(tx: Transaction, id: string): Promise<void> {
     `${MOST_PREVIOUS} replaced secrets of this key are still valid. Rotate it with overlap_seconds 0, which ends them, or wait`,
     { details: { id } },
   )
-}
-
-/** Deletes what rotations replaced and whose time is over. @returns How much it deleted. */
-export async function purgePreviousKeys(sql: Sql): Promise<number> {
-  const rows = await sql`DELETE FROM previous_api_keys WHERE expires_at < clock_timestamp()`
-  return rows.count
 }

@@ -6,6 +6,7 @@ import { json, type Transaction } from '../connect.js'
 import { endPause } from '../controls/pauses/resume-settlement.js'
 import { newId } from '../new-id.js'
 import { OPERATOR } from './operator.js'
+import { merchantNotFound } from './require-merchant.js'
 
 export interface MerchantDecision {
   readonly merchantId: string
@@ -75,11 +76,7 @@ export async function decideRail(
 async function lockStatus(tx: Transaction, merchantId: string): Promise<string> {
   const [row] = await tx<{ status: string }[]>`
     SELECT status FROM merchants WHERE id = ${merchantId} AND id <> ${OPERATOR} FOR NO KEY UPDATE`
-  if (!row) {
-    throw new KeyturnError('NOT_FOUND', 'There is no such merchant. Check the id', {
-      details: { id: merchantId },
-    })
-  }
+  if (!row) throw merchantNotFound(merchantId)
   return row.status
 }
 

@@ -7,7 +7,10 @@ import { OPERATOR } from './operator.js'
 /** @throws KeyturnError `NOT_FOUND`, also for the operator, who is no merchant. */
 export async function requireMerchant(sql: Queryable, id: string): Promise<void> {
   const [row] = await sql`SELECT FROM merchants WHERE id = ${id} AND id <> ${OPERATOR}`
-  if (!row) {
-    throw new KeyturnError('NOT_FOUND', 'There is no such merchant. Check the id', { details: { id } })
-  }
+  if (!row) throw merchantNotFound(id)
+}
+
+/** Creates the error `NOT_FOUND` for a merchant. */
+export function merchantNotFound(id: string): KeyturnError {
+  return new KeyturnError('NOT_FOUND', 'There is no such merchant. Check the id', { details: { id } })
 }

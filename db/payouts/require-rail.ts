@@ -3,7 +3,7 @@
 import type { Coin, Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Queryable } from '../connect.js'
-import { requireActive } from '../merchants/require-active.js'
+import { merchantSuspended } from '../merchants/merchant-suspended.js'
 import { payingSigner } from '../signing/find-paying-signer.js'
 
 /** A coin of a network in which a merchant wants to pay out. */
@@ -28,11 +28,14 @@ export async function requireEnabledRail(sql: Queryable, { merchantId, network, 
  * @throws KeyturnError `MERCHANT_SUSPENDED`, `RAIL_NOT_ENABLED`, and `NO_SIGNER` when no signer holds keys.
  */
 export async function requireRail(sql: Queryable, { merchantId, network, coin }: Rail): Promise<string> {
-  await requireActive(sql, merchantId)
-  const [rail] = await sql<{ signer: string | null }[]>`
-    SELECT (${payingSigner(sql, merchantId, network.name)}) AS signer FROM merchant_rails
-    WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name}`
-  if (!rail) throw railNotEnabled(network, coin)
+  const [rail] = await sql<{ suspended: boolean; enabled: boolean; signer: string | null }[]>`
+    SELECT status = 'suspended' AS suspended,
+           EXISTS (SELECT FROM merchant_rails rail
+                   WHERE rail.merchant_id = ${merchantId} AND rail.network = ${network.name} AND rail.coin = ${coin.name}) AS enabled,
+           (${payingSigner(sql, merchantId, network.name)}) AS signer
+    FROM merchants WHERE id = ${merchantId}`
+  if (rail?.suspended) throw await merchantSuspended(sql, merchantId)
+  if (!rail?.enabled) throw railNotEnabled(network, coin)
   if (rail.signer !== null) return rail.signer
   throw new KeyturnError(
     'NO_SIGNER',

@@ -5,7 +5,7 @@ import { matchKey } from '../../domain/chain/match-key.js'
 import type { Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Transaction } from '../connect.js'
-import { requireActive } from '../merchants/require-active.js'
+import { merchantSuspended } from '../merchants/merchant-suspended.js'
 import { newId } from '../new-id.js'
 import type { AddressRow } from './list-addresses.js'
 
@@ -25,17 +25,16 @@ export interface AddressRequest {
  * one is taken, so two requests never share an index, and two first requests of one user get the same
  * address.
  *
- * @throws KeyturnError `MERCHANT_SUSPENDED`, `RAIL_NOT_ENABLED` if the merchant does not use the network, `NO_SIGNER` before its
- * signer has enrolled, `DEPENDENCY_UNAVAILABLE` (retryable) while the counter is compared with the chain
- * after a start of the database.
+ * @throws KeyturnError `MERCHANT_SUSPENDED`, `RAIL_NOT_ENABLED` if the merchant does not use the network,
+ * `NO_SIGNER` before its signer has enrolled, `DEPENDENCY_UNAVAILABLE` (retryable) while the counter is
+ * compared with the chain after a start of the database.
  */
 export async function allocateAddress(
   tx: Transaction,
   request: AddressRequest,
 ): Promise<{ readonly address: AddressRow; readonly created: boolean }> {
   const { merchantId, network, userReference } = request
-  await requireActive(tx, merchantId)
-  if (!(await usesNetwork(tx, request))) throw await refusal(tx, request)
+  await requireNetwork(tx, request)
   if (!request.fresh) {
     const existing = await newestAddress(tx, request)
     if (existing) return { address: existing, created: false }
@@ -48,7 +47,7 @@ export async function allocateAddress(
     FROM key_accounts account
     WHERE account.merchant_id = ${merchantId} AND account.network = ${network.name} AND account.role = 'deposit'
     FOR UPDATE`
-  if (!account) throw await refusal(tx, request)
+  if (!account) throw noSigner(network)
   if (!request.fresh) {
     // Another request may have created it while this one waited for the lock.
     const existing = await newestAddress(tx, request)
@@ -98,27 +97,26 @@ function notCompared(network: Network): KeyturnError {
   )
 }
 
-async function usesNetwork(
-  tx: Transaction,
-  { merchantId, network }: Pick<AddressRequest, 'merchantId' | 'network'>,
-): Promise<boolean> {
-  const rails = await tx`
-    SELECT FROM merchant_rails WHERE merchant_id = ${merchantId} AND network = ${network.name} LIMIT 1`
-  return rails.length > 0
+/** @throws KeyturnError `MERCHANT_SUSPENDED`, `RAIL_NOT_ENABLED`. */
+async function requireNetwork(tx: Transaction, { merchantId, network }: AddressRequest): Promise<void> {
+  const [merchant] = await tx<{ suspended: boolean; enabled: boolean }[]>`
+    SELECT status = 'suspended' AS suspended,
+           EXISTS (SELECT FROM merchant_rails rail
+                   WHERE rail.merchant_id = ${merchantId} AND rail.network = ${network.name}) AS enabled
+    FROM merchants WHERE id = ${merchantId}`
+  if (merchant?.suspended) throw await merchantSuspended(tx, merchantId)
+  if (merchant?.enabled) return
+  throw new KeyturnError(
+    'RAIL_NOT_ENABLED',
+    `${network.name} is not enabled for this merchant. Ask the operator to enable it`,
+    { details: { network: network.name } },
+  )
 }
 
-async function refusal(tx: Transaction, { merchantId, network }: AddressRequest): Promise<KeyturnError> {
-  return !(await usesNetwork(tx, { merchantId, network }))
-    ? new KeyturnError(
-        'RAIL_NOT_ENABLED',
-        `${network.name} is not enabled for this merchant. Ask the operator to enable it`,
-        {
-          details: { network: network.name },
-        },
-      )
-    : new KeyturnError(
-        'NO_SIGNER',
-        `No signer has reported a key for ${network.name}. Enrol one with "keyturn-signer init" first`,
-        { details: { network: network.name } },
-      )
+function noSigner({ name }: Network): KeyturnError {
+  return new KeyturnError(
+    'NO_SIGNER',
+    `No signer has reported a key for ${name}. Enrol one with "keyturn-signer init" first`,
+    { details: { network: name } },
+  )
 }

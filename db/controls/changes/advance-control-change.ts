@@ -88,31 +88,11 @@ async function approve(
   now: Date,
   cause: string,
 ): Promise<void> {
-  if (row.kind === 'deposit_release') {
-    const to = (await releaseApproved(tx, networks, row)) ? 'effective' : 'superseded'
-    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
-    return
-  }
-  if (row.kind === 'exception_resolution') {
-    const refusal = await applyResolution(tx, networks, row)
-    const to = refusal === null ? 'effective' : 'superseded'
-    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause: refusal ?? cause, effectiveAt: now })
-    return
-  }
-  if (row.kind === 'period_close') {
-    const refusal = await closePeriod(tx, networks, row, ACTOR)
-    const to = refusal === null ? 'effective' : 'superseded'
-    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause: refusal ?? cause, effectiveAt: now })
-    return
-  }
-  if (row.kind === 'period_reopen') {
-    const to = (await reopenPeriod(tx, row, ACTOR)) ? 'effective' : 'superseded'
-    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
-    return
-  }
-  if (row.kind === 'settlement_resume') {
-    const to = (await resumeSettlement(tx, row, ACTOR)) ? 'effective' : 'superseded'
-    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
+  if (row.kind !== 'policy' && row.kind !== 'whitelist') {
+    const applied = await applyAtOnce(tx, networks, row)
+    const to = applied === true ? 'effective' : 'superseded'
+    const why = typeof applied === 'string' ? applied : cause
+    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause: why, effectiveAt: now })
     return
   }
   // Fields that tighten the policy take effect at once, even if the same change also loosens others.
@@ -126,6 +106,32 @@ async function approve(
   }
   if (row.kind === 'policy') await applyPolicyChange(tx, row, 'loosening', now)
   await moveControlChange(tx, row, { to: await endOf(tx, row), at: now, actor: ACTOR, cause, effectiveAt })
+}
+
+/**
+ * Applies a change that has no cool-down.
+ *
+ * @returns Whether it was applied. A text says why it was not, where that is known.
+ */
+async function applyAtOnce(
+  tx: Transaction,
+  networks: Networks,
+  row: Exclude<ControlChangeRow, { kind: 'policy' | 'whitelist' }>,
+): Promise<boolean | string> {
+  switch (row.kind) {
+    case 'deposit_release':
+      return releaseApproved(tx, networks, row)
+    case 'exception_resolution':
+      return (await applyResolution(tx, networks, row)) ?? true
+    case 'period_close':
+      return (await closePeriod(tx, networks, row, ACTOR)) ?? true
+    case 'period_reopen':
+      return reopenPeriod(tx, row, ACTOR)
+    case 'settlement_resume':
+      return resumeSettlement(tx, row, ACTOR)
+    default:
+      return assertNever(row)
+  }
 }
 
 async function takeEffect(tx: Transaction, row: ControlChangeRow, now: Date): Promise<void> {

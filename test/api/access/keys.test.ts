@@ -1,7 +1,7 @@
 /** API keys: who makes which, and what a rotation and a revocation end. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { purgePreviousKeys } from '../../../db/access/rotate-api-key.js'
+import { purgePreviousKeys } from '../../../db/access/purge-previous-keys.js'
 import { createPerson } from '../../../db/merchants/create-person.js'
 import { resealSecrets } from '../../../db/reseal-secrets.js'
 import { newPerson } from '../../stage/people.js'
